@@ -1,0 +1,1 @@
+"""What each kind of task does, and what it needs from the outer world."""

@@ -1,0 +1,1 @@
+-- Step 2 of the domain's schema: verdicts and the sessions that they came from.

@@ -1,0 +1,175 @@
+"""One SQLite file, shared by every process of a home: connection, transactions, migrations.
+
+Journal mode, SQLite build and durability are settled in docs/decisions/0002-sqlite-build-and-journal.md.
+"""
+
+# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false
+# (apsw's stubs name collections.abc.Buffer, which Python 3.11 does not have)
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio.to_thread
+import apsw
+
+from queues.clock import Clock, system_clock
+from queues.doorbell import listening_ports, ring
+from queues.errors import DatabaseError
+from queues.moments import to_micros
+
+T = TypeVar("T")
+
+# WAL-reset corruption with several writing and checkpointing connections was fixed in 3.51.3
+# (https://sqlite.org/wal.html, "The WAL-Reset Bug").
+OLDEST_SAFE_SQLITE = 3_051_003
+# Writers queue behind each other for one fsync each; a wait this long means that a process hangs in a write.
+BUSY_TIMEOUT_MS = 10_000
+
+
+class Transaction:
+    """An open transaction and the moment it began; every change inside carries that one moment."""
+
+    def __init__(self, connection: apsw.Connection, now: datetime) -> None:
+        self.now = now
+        self.micros = to_micros(now)
+        self.touched = False
+        self._connection = connection
+
+    def rows(self, sql: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, /, **values: Any) -> tuple[Any, ...] | None:
+        return next(iter(self._connection.execute(sql, values)), None)
+
+    def run(self, sql: str, /, **values: Any) -> int:
+        """Run one statement, and return how many rows it changed."""
+        self._connection.execute(sql, values).fetchall()
+        return self._connection.changes()
+
+    def run_many(self, sql: str, values: Sequence[Mapping[str, Any]], /) -> None:
+        self._connection.executemany(sql, values)
+
+    def touch(self) -> None:
+        """Wake every process of this home once this transaction is committed."""
+        self.touched = True
+
+
+Work = Callable[[Transaction], T]
+
+
+class Database:
+    """The file. `read` and `write` run in a thread, so that the event loop never waits for the disk."""
+
+    def __init__(
+        self, path: Path, migrations: Mapping[str, Sequence[str]], clock: Clock = system_clock
+    ) -> None:
+        """Open or create the file and bring it to the newest schema.
+
+        `migrations` holds, per component, its numbered steps; each runs once.
+
+        Raises:
+            DatabaseError: the file cannot be opened, or was written by a newer version.
+        """
+        self.path = path
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._limiter = anyio.CapacityLimiter(1)
+        try:
+            self._connection = _connect(path)
+            _migrate(self._connection, migrations)
+        except apsw.Error as error:
+            raise DatabaseError(f"The database {path} cannot be opened: {error}.") from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on one consistent snapshot."""
+        return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._limiter)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in one transaction: all of it is durable when this returns, or nothing is."""
+        return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._limiter)
+
+    def read_now(self, work: Work[T]) -> T:
+        return self._transact("BEGIN", work)
+
+    def write_now(self, work: Work[T]) -> T:
+        # IMMEDIATE: a deferred transaction that turns into a writer fails at once instead of waiting its turn.
+        return self._transact("BEGIN IMMEDIATE", work)
+
+    def _transact(self, begin: str, work: Work[T]) -> T:
+        ports: list[int] = []
+        with self._lock:
+            self._connection.execute(begin)
+            try:
+                transaction = Transaction(self._connection, self.clock())
+                result = work(transaction)
+                if transaction.touched:
+                    ports = listening_ports(transaction)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # SQLite may have rolled back by itself (disk full).
+                with suppress(apsw.SQLError):
+                    self._connection.execute("ROLLBACK")
+                raise
+        ring(ports)
+        return result
+
+
+def _connect(path: Path) -> apsw.Connection:
+    if apsw.SQLITE_VERSION_NUMBER < OLDEST_SAFE_SQLITE:
+        raise DatabaseError(
+            f"SQLite {apsw.sqlite_lib_version()} can corrupt a database that several processes write; "
+            "install apsw 3.51.3 or newer."
+        )
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    if connection.pragma("journal_mode") != "wal":
+        connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", 1)
+    return connection
+
+
+def _migrate(connection: apsw.Connection, migrations: Mapping[str, Sequence[str]]) -> None:
+    with suppress(apsw.SQLError):
+        versions = dict(connection.execute("SELECT component, version FROM schema_versions"))
+        if all(versions.get(name) == len(steps) for name, steps in migrations.items()):
+            return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_versions"
+            " (component TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+        )
+        versions = dict(connection.execute("SELECT component, version FROM schema_versions"))
+        for component, steps in migrations.items():
+            version = versions.get(component, 0)
+            assert isinstance(version, int)
+            _require_known(component, version, len(steps))
+            for step in steps[version:]:
+                connection.execute(step)
+            connection.execute(
+                "INSERT INTO schema_versions VALUES (?, ?)"
+                " ON CONFLICT (component) DO UPDATE SET version = excluded.version",
+                (component, len(steps)),
+            )
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _require_known(component: str, stored: int, known: int) -> None:
+    if stored > known:
+        raise DatabaseError(
+            f"The database holds schema {stored} of {component}, this version knows {known}; "
+            "install the newer Stockdesk that wrote it."
+        )

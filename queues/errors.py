@@ -1,0 +1,40 @@
+"""The errors of the engine.
+
+Each message is one sentence that holds the values and, where there is one, the next step.
+
+EngineError
+├── UnknownTaskError     no task or run has this id
+├── TaskStateError       the task is in a state that does not allow this
+├── DedupKeyTakenError   a retry's dedup key is held by an unfinished task
+├── InvalidTaskError     a NewTask cannot be stored as given
+├── StaleClaimError      the attempt is no longer the task's current one
+└── DatabaseError        the database cannot be opened or used
+"""
+
+
+class EngineError(Exception):
+    """Base of all errors of the engine."""
+
+
+class UnknownTaskError(EngineError):
+    """No task or run has this id."""
+
+
+class TaskStateError(EngineError):
+    """The task is in a state that does not allow what was asked."""
+
+
+class DedupKeyTakenError(EngineError):
+    """An unfinished task holds the dedup key that a retry needs."""
+
+
+class InvalidTaskError(EngineError):
+    """A new task cannot be stored as given."""
+
+
+class StaleClaimError(EngineError):
+    """The attempt was ended elsewhere (cancelled, interrupted, rescued); it may store nothing more."""
+
+
+class DatabaseError(EngineError):
+    """The database cannot be opened or used."""

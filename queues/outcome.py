@@ -1,0 +1,60 @@
+"""How an attempt can end: a closed set, matched by the worker."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+from queues.model import JsonObject, NewTask
+
+if TYPE_CHECKING:
+    from queues.database import Transaction
+
+OnRecord: TypeAlias = "Callable[[Transaction], Sequence[NewTask]]"
+"""Runs inside the transaction that records the outcome; writes what belongs to it, returns follow-ups."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRequest:
+    """Asks that the task's own queue be held, for `source`, until released or until a moment."""
+
+    source: str
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    result: JsonObject
+    on_record: OnRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A transient failure: costs an attempt; goes on after `delay`, or after the backoff where None."""
+
+    error: str
+    delay: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """Not the task's fault: costs no attempt; goes on at `until`, or at once (then usually held)."""
+
+    reason: str
+    until: datetime | None = None
+    hold: HoldRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    error: str
+    result: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    reason: str
+
+
+Outcome: TypeAlias = Completed | Retry | Snooze | Failed | Cancelled

@@ -1,0 +1,1 @@
+"""The MCP face and the command line of the desk."""
