@@ -101,7 +101,7 @@ class Database:
         return self._transact("BEGIN", work)
 
     def write_now(self, work: Work[T]) -> T:
-        # IMMEDIATE: a deferred transaction that turns into a writer fails at once instead of waiting its turn.
+        # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
         return self._transact("BEGIN IMMEDIATE", work)
 
     def _transact(self, begin: str, work: Work[T]) -> T:

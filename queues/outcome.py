@@ -3,14 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from queues.database import Transaction
 from queues.model import JsonObject, NewTask
 
-if TYPE_CHECKING:
-    from queues.database import Transaction
-
-OnRecord: TypeAlias = "Callable[[Transaction], Sequence[NewTask]]"
+OnRecord: TypeAlias = Callable[[Transaction], Sequence[NewTask]]
 """Runs inside the transaction that records the outcome; writes what belongs to it, returns follow-ups."""
 
 

@@ -1,0 +1,74 @@
+"""What the end of a task means for the tasks that wait for it."""
+
+from queues.database import Transaction
+
+
+def cancel_dependents(tx: Transaction, seq: int) -> None:
+    """Where task `seq` failed or was cancelled, cancel each queued task that waits for it, and so on."""
+    ended = [seq]
+    while ended:
+        for waiting_seq, broken_seq, reason in tx.rows(
+            """
+            SELECT waiting.seq, broken.seq, broken.id || ' ' || broken.state || ': ' || broken.error
+            FROM prerequisites
+            JOIN tasks AS waiting ON waiting.seq = task_seq AND waiting.state = 'queued'
+            JOIN tasks AS broken ON broken.seq = after_seq AND broken.state IN ('failed', 'cancelled')
+            WHERE after_seq = :ended
+            """,
+            ended=ended.pop(),
+        ):
+            _cancel(tx, waiting_seq, broken_seq, reason)
+            ended.append(waiting_seq)
+
+
+def _cancel(tx: Transaction, waiting_seq: int, broken_seq: int, reason: str) -> None:
+    tx.run(
+        "UPDATE tasks SET state = 'cancelled', finished_at = :now, error = :error, note = NULL,"
+        " cancel_requested = NULL WHERE seq = :seq AND state = 'queued'",
+        seq=waiting_seq,
+        now=tx.micros,
+        # Chains repeat the root's reason; the first 500 characters hold it.
+        error=f"Prerequisite {reason}"[:500],
+    )
+    tx.run(
+        "UPDATE prerequisites SET broken = 1 WHERE task_seq = :task AND after_seq = :after",
+        task=waiting_seq,
+        after=broken_seq,
+    )
+
+
+def revive_dependents(tx: Transaction, seq: int) -> list[str]:
+    """Queue again what was cancelled because of task `seq`, which is queued once more; returns the ids.
+
+    One whose dedup key was taken meanwhile stays cancelled: the holder does its work.
+    """
+    revived: list[str] = []
+    for task_seq, task_id in tx.rows(
+        """
+        SELECT tasks.seq, tasks.id FROM prerequisites JOIN tasks ON tasks.seq = task_seq
+        WHERE after_seq = :seq AND broken = 1 AND state = 'cancelled' AND NOT EXISTS (
+            SELECT 1 FROM tasks AS holder WHERE holder.queue = tasks.queue
+            AND holder.dedup_key = tasks.dedup_key AND holder.state IN ('queued', 'running'))
+        """,
+        seq=seq,
+    ):
+        tx.run("UPDATE prerequisites SET broken = 0 WHERE task_seq = :seq", seq=task_seq)
+        reset_to_queued(tx, task_seq)
+        revived += [task_id, *revive_dependents(tx, task_seq)]
+        # Another prerequisite of it may still be broken.
+        for (after_seq,) in tx.rows(
+            "SELECT after_seq FROM prerequisites WHERE task_seq = :seq", seq=task_seq
+        ):
+            cancel_dependents(tx, after_seq)
+    return revived
+
+
+def reset_to_queued(tx: Transaction, seq: int) -> None:
+    """Queue a finished task anew, with all its attempts, as asked for at this moment."""
+    tx.run(
+        "UPDATE tasks SET state = 'queued', attempt = 0, asked_at = :now, due_at = :now, started_at = NULL,"
+        " finished_at = NULL, result = NULL, error = NULL, note = NULL, cancel_requested = NULL,"
+        " progress_done = NULL, progress_total = NULL, progress_message = NULL WHERE seq = :seq",
+        seq=seq,
+        now=tx.micros,
+    )

@@ -1,0 +1,67 @@
+"""Holds: why a queue starts nothing.
+
+Several sources may hold one queue; it goes on when none of them does.
+"""
+
+from datetime import datetime
+
+from queues.database import Transaction
+from queues.model import Hold, QueueName
+from queues.moments import to_micros
+from queues.rows import HOLD_COLUMNS, read_hold
+
+
+def hold_queue(
+    tx: Transaction, queue: QueueName, source: str, reason: str, until: datetime | None = None
+) -> Hold:
+    """Start nothing more in this queue until released, or until `until`; the running task goes on."""
+    tx.run(
+        "INSERT INTO holds (queue, source, reason, held_at, until)"
+        " VALUES (:queue, :source, :reason, :now, :until)"
+        " ON CONFLICT (queue, source) DO UPDATE SET reason = excluded.reason, held_at = excluded.held_at,"
+        " until = excluded.until",
+        queue=queue,
+        source=source,
+        reason=reason,
+        now=tx.micros,
+        until=None if until is None else to_micros(until),
+    )
+    tx.touch()
+    return Hold(queue=queue, source=source, reason=reason, held_at=tx.now, until=until)
+
+
+def release_queue(tx: Transaction, queue: QueueName, source: str | None = None) -> list[Hold]:
+    """End the holds of this queue, or only that of one source; returns those that were in force."""
+    ended = [hold for hold in current_holds(tx, queue) if source in (None, hold.source)]
+    tx.run(
+        "DELETE FROM holds WHERE queue = :queue AND (:source IS NULL OR source = :source)",
+        queue=queue,
+        source=source,
+    )
+    tx.touch()
+    return ended
+
+
+def approve_old(tx: Transaction, queue: QueueName) -> int:
+    """Let the tasks of this queue that were asked for too long ago start after all; returns how many."""
+    approved = tx.run(
+        "UPDATE tasks SET asked_at = :now WHERE queue = :queue AND state = 'queued'"
+        " AND asked_at + approval_window <= :now",
+        queue=queue,
+        now=tx.micros,
+    )
+    tx.touch()
+    return approved
+
+
+def current_holds(tx: Transaction, queue: QueueName) -> list[Hold]:
+    """The holds in force now, the one that lasts longest first."""
+    return [
+        read_hold(row)
+        for row in tx.rows(
+            f"SELECT {HOLD_COLUMNS} FROM holds WHERE queue = :queue AND (until IS NULL OR until > :now)"
+            " ORDER BY until IS NOT NULL, until DESC, held_at",
+            queue=queue,
+            now=tx.micros,
+        )
+    ]

@@ -1,0 +1,222 @@
+"""Looking at tasks: one, many, a queue, a run. Nothing here changes anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from queues.database import Transaction
+from queues.holds import current_holds
+from queues.model import Attempt, Hold, QueueName, Task, TaskState
+from queues.moments import from_micros
+from queues.rows import ATTEMPT_COLUMNS, TASK_COLUMNS, read_attempt, read_task
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFor:
+    """Why a queued task does not run: the first that holds of approval, tasks, hold, due, turn.
+
+    `what` says it in words, `until` when the wait ends, where that is known.
+    """
+
+    kind: str
+    what: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """One queue. `state` is running, held, waiting (only tasks that cannot start yet) or idle.
+
+    `estimated_finish` is None without queued or running tasks or without completed ones to learn from.
+    """
+
+    queue: QueueName
+    state: str
+    holds: Sequence[Hold]
+    running: Task | None
+    counts: dict[TaskState, int]
+    oldest_wait: timedelta | None
+    estimated_finish: datetime | None
+    needs_approval: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which tasks to list; None means any."""
+
+    queue: QueueName | None = None
+    states: Sequence[TaskState] = field(default=())
+    run_id: str | None = None
+
+
+def list_tasks(
+    tx: Transaction, wanted: TaskFilter, *, limit: int, before: int | None = None
+) -> tuple[list[Task], int]:
+    """Newest first, at most `limit`, those enqueued before seq `before`; and how many match in all."""
+    where = (
+        "(:queue IS NULL OR queue = :queue) AND (:run_id IS NULL OR run_id = :run_id)"
+        " AND (:states = '' OR instr(:states, ',' || state || ',') > 0)"
+    )
+    values = {
+        "queue": wanted.queue,
+        "run_id": wanted.run_id,
+        "states": "".join(f",{state}," for state in wanted.states),
+    }
+    total = tx.row(f"SELECT count(*) FROM tasks WHERE {where}", **values)
+    rows = tx.rows(
+        f"SELECT {TASK_COLUMNS} FROM tasks WHERE {where} AND (:before IS NULL OR seq < :before)"
+        " ORDER BY seq DESC LIMIT :limit",
+        **values,
+        before=before,
+        limit=limit,
+    )
+    assert total is not None
+    return [read_task(row) for row in rows], total[0]
+
+
+def tasks_of_run(tx: Transaction, run_id: str) -> list[Task]:
+    """Every task of the run, oldest first; empty if there is no such run."""
+    return [
+        read_task(row)
+        for row in tx.rows(
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE run_id = :run_id ORDER BY seq", run_id=run_id
+        )
+    ]
+
+
+def unfinished_tasks(tx: Transaction, queue: QueueName) -> list[Task]:
+    """The queued and running tasks of one queue, in enqueue order."""
+    return [
+        read_task(row)
+        for row in tx.rows(
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE queue = :queue AND state IN ('queued', 'running')"
+            " ORDER BY seq",
+            queue=queue,
+        )
+    ]
+
+
+def attempts_of(tx: Transaction, task: Task) -> list[Attempt]:
+    """The history of the task, oldest claim first."""
+    return [
+        read_attempt(row)
+        for row in tx.rows(
+            f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE task_seq = :seq ORDER BY claim", seq=task.seq
+        )
+    ]
+
+
+def prerequisites_of(tx: Transaction, task: Task) -> list[tuple[str, TaskState]]:
+    """The tasks it waits or waited for, with their present states."""
+    return [
+        (task_id, TaskState(state))
+        for task_id, state in tx.rows(
+            "SELECT id, state FROM prerequisites JOIN tasks ON tasks.seq = after_seq"
+            " WHERE task_seq = :seq ORDER BY seq",
+            seq=task.seq,
+        )
+    ]
+
+
+def waiting_for(tx: Transaction, task: Task) -> WaitingFor | None:
+    """Why a queued task does not run yet; None for any other task."""
+    if task.state is not TaskState.QUEUED:
+        return None
+    if task.approval_window is not None and task.asked_at + task.approval_window <= tx.now:
+        asked = f"asked for at {task.asked_at:%Y-%m-%d %H:%M} UTC, more than {task.approval_window} ago"
+        return WaitingFor("approval", f"approval: {asked}; release_queue with include_old lets it go")
+    blockers = [name for name, state in prerequisites_of(tx, task) if state is not TaskState.COMPLETED]
+    if blockers:
+        return WaitingFor("tasks", f"the end of {', '.join(blockers)}")
+    for hold in current_holds(tx, task.queue):
+        return WaitingFor("hold", f"the hold of {task.queue} ({hold.source}): {hold.reason}", hold.until)
+    if task.due_at > tx.now:
+        return WaitingFor("due", task.note or "its due time", task.due_at)
+    return WaitingFor("turn", f"its turn in {task.queue}")
+
+
+def queue_status(tx: Transaction, queue: QueueName) -> QueueStatus:
+    counts = dict.fromkeys(TaskState, 0)
+    for state, count in tx.rows(
+        "SELECT state, count(*) FROM tasks WHERE queue = :queue GROUP BY state", queue=queue
+    ):
+        counts[TaskState(state)] = count
+    row = tx.row(f"SELECT {TASK_COLUMNS} FROM tasks WHERE queue = :queue AND state = 'running'", queue=queue)
+    running = None if row is None else read_task(row)
+    holds = current_holds(tx, queue)
+    oldest = tx.row(
+        "SELECT min(enqueued_at), coalesce(sum(asked_at + approval_window <= :now), 0) FROM tasks"
+        " WHERE queue = :queue AND state = 'queued'",
+        queue=queue,
+        now=tx.micros,
+    )
+    assert oldest is not None
+    return QueueStatus(
+        queue=queue,
+        state=_state(running, holds, counts[TaskState.QUEUED]),
+        holds=holds,
+        running=running,
+        counts=counts,
+        oldest_wait=None if oldest[0] is None else tx.now - from_micros(oldest[0]),
+        estimated_finish=_estimated_finish(tx, queue, running, counts[TaskState.QUEUED]),
+        needs_approval=oldest[1],
+    )
+
+
+def _state(running: Task | None, holds: Sequence[Hold], queued: int) -> str:
+    if running is not None:
+        return "running"
+    if holds:
+        return "held"
+    return "waiting" if queued else "idle"
+
+
+def _estimated_finish(
+    tx: Transaction, queue: QueueName, running: Task | None, queued: int
+) -> datetime | None:
+    """Now plus what is left, at the mean duration of the last 20 completed attempts of this queue."""
+    row = tx.row(
+        "SELECT avg(ended_at - started_at) FROM (SELECT attempts.started_at, ended_at FROM attempts"
+        " JOIN tasks ON tasks.seq = task_seq WHERE queue = :queue AND outcome = 'completed'"
+        " ORDER BY ended_at DESC LIMIT 20)",
+        queue=queue,
+    )
+    if row is None or row[0] is None or not (queued or running):
+        return None
+    mean = timedelta(microseconds=row[0])
+    left = queued * mean
+    if running is not None and running.started_at is not None:
+        left += max(timedelta(), running.started_at + mean - tx.now)
+    return tx.now + left
+
+
+def next_wake(tx: Transaction, queue: QueueName) -> datetime | None:
+    """When time alone next changes what this queue may start: a due time or the end of a hold."""
+    row = tx.row(
+        "SELECT min(moment) FROM (SELECT min(due_at) AS moment FROM tasks WHERE queue = :queue"
+        " AND state = 'queued' AND due_at > :now UNION ALL"
+        " SELECT min(until) FROM holds WHERE queue = :queue AND until > :now)",
+        queue=queue,
+        now=tx.micros,
+    )
+    return None if row is None or row[0] is None else from_micros(row[0])
+
+
+def is_drained(tx: Transaction) -> bool:
+    """Whether nothing runs and no queued task can come to run by itself, in any queue.
+
+    A task can, unless its queue is held without an end, or it needs approval, or it waits for a task of which
+    the same is true (then that one is the first of its chain, and is seen here).
+    """
+    row = tx.row(
+        """
+        SELECT 1 FROM tasks AS task WHERE state = 'running' OR (state = 'queued'
+          AND (approval_window IS NULL OR asked_at + approval_window > :now)
+          AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.queue = task.queue AND until IS NULL)
+          AND NOT EXISTS (SELECT 1 FROM prerequisites JOIN tasks AS earlier ON earlier.seq = after_seq
+                          WHERE task_seq = task.seq AND earlier.state <> 'completed'))
+        LIMIT 1
+        """,
+        now=tx.micros,
+    )
+    return row is None

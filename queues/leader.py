@@ -1,0 +1,110 @@
+"""The leader's lock: an OS lock on a file, held for life; it falls by itself when its holder is killed.
+
+Own code instead of a lock library, because a waiter must get it within milliseconds without polling; see
+docs/decisions/0003-one-leader.md.
+"""
+
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+# Windows has no lock that is waited for without end; this many seconds lie between two tries.
+WINDOWS_POLL_SECONDS = 0.05
+
+
+class LeaderLock:
+    """One claim on the lock file. The file is never deleted: a deleted file can be locked twice."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        self._abandoned = False
+        self._settling = threading.Lock()
+
+    @property
+    def is_held(self) -> bool:
+        return self._descriptor is not None
+
+    async def acquire(self) -> None:
+        """Wait until no other process holds the lock. If cancelled, the lock is not and will not be held."""
+        self._abandoned = False
+        granted = anyio.Event()
+        token = anyio.lowlevel.current_token()
+
+        def wait_for_lock() -> None:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            _lock(descriptor)
+            with self._settling:
+                if self._abandoned:
+                    os.close(descriptor)
+                    return
+                self._descriptor = descriptor
+            with suppress(RuntimeError):  # the loop has ended; `acquire` was cancelled and released
+                anyio.from_thread.run_sync(granted.set, token=token)
+
+        # A daemon thread: it may wait for as long as the other process lives and must not delay our exit.
+        threading.Thread(target=wait_for_lock, name="leader-lock", daemon=True).start()
+        try:
+            await granted.wait()
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Give the lock up, or stop waiting for it."""
+        with self._settling:
+            self._abandoned = True
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+
+def is_led(path: Path) -> bool:
+    """Whether any process holds the lock now."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+if sys.platform == "win32":
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _lock(descriptor: int) -> None:
+        while not _try_lock(descriptor):
+            time.sleep(WINDOWS_POLL_SECONDS)
+
+else:
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            # Shared: two processes that merely look never take each other for a leader.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,0 +1,68 @@
+"""What leading means in the database: taking over, leaving, and forgetting what is old."""
+
+import os
+from datetime import timedelta
+
+from queues.database import Transaction
+from queues.moments import span_to_micros
+from queues.rows import TASK_COLUMNS, read_task
+from queues.store import end_attempt, finish, requeue
+
+
+def take_over(tx: Transaction, command: str) -> int:
+    """Begin a new epoch and rescue what the last leader left running, in one transaction; returns the epoch.
+
+    Only the holder of the leader's lock may call this. A rescued task has spent its attempt; one that was to
+    be cancelled is cancelled, and one with no attempt left has failed: it may be what kills the process.
+    """
+    tx.run(
+        "UPDATE leader SET epoch = epoch + 1, pid = :pid, command = :command, led_since = :now",
+        pid=os.getpid(),
+        command=command,
+        now=tx.micros,
+    )
+    for row in tx.rows(f"SELECT {TASK_COLUMNS} FROM tasks WHERE state = 'running'"):
+        task = read_task(row)
+        if task.cancel_requested is not None:
+            finish(tx, task, "cancelled", error=task.cancel_requested)
+        elif task.attempt >= task.max_attempts:
+            end_attempt(tx, task, "rescued", "The process ended while it ran.")
+            reason = f"The process that ran it ended in each of its {task.attempt} attempts."
+            finish(tx, task, "failed", error=reason)
+        else:
+            requeue(tx, task, "rescued", "The process that ran it ended; it starts again.", tx.now, spent=1)
+    tx.touch()
+    row = tx.row("SELECT epoch FROM leader")
+    assert row is not None
+    return row[0]
+
+
+def interrupt(tx: Transaction, epoch: int) -> list[str]:
+    """End this epoch: what runs is queued again, nothing spent; its workers can claim and record no more.
+
+    Returns the ids of the interrupted tasks.
+    """
+    if tx.run("UPDATE leader SET epoch = epoch + 1 WHERE epoch = :epoch", epoch=epoch) == 0:
+        return []
+    interrupted: list[str] = []
+    for row in tx.rows(
+        f"SELECT {TASK_COLUMNS} FROM tasks WHERE state = 'running' AND epoch = :epoch", epoch=epoch
+    ):
+        task = read_task(row)
+        if task.cancel_requested is not None:
+            finish(tx, task, "cancelled", error=task.cancel_requested)
+        else:
+            requeue(tx, task, "interrupted", "Interrupted by a shutdown; it starts again.", tx.now, spent=0)
+        interrupted.append(task.id)
+    tx.touch()
+    return interrupted
+
+
+def forget_finished(tx: Transaction, older_than: timedelta) -> int:
+    """Delete tasks that ended longer ago than this and that none waits for; returns how many."""
+    return tx.run(
+        "DELETE FROM tasks WHERE finished_at < :before AND NOT EXISTS ("
+        "SELECT 1 FROM prerequisites JOIN tasks AS waiting ON waiting.seq = task_seq"
+        " WHERE after_seq = tasks.seq AND waiting.finished_at IS NULL)",
+        before=tx.micros - span_to_micros(older_than),
+    )

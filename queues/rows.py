@@ -1,0 +1,83 @@
+"""Rows of the engine's tables as nouns, and back."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from queues.errors import InvalidTaskError
+from queues.model import Attempt, Hold, JsonObject, Progress, QueueName, Task, TaskState
+from queues.moments import from_micros, span_from_micros
+
+TASK_COLUMNS = (
+    "seq, id, run_id, queue, kind, payload, state, priority, carried, dedup_key, attempt, max_attempts, "
+    "claim, epoch, timeout, asked_at, approval_window, enqueued_at, due_at, started_at, finished_at, progress_done, "
+    "progress_total, progress_message, cancel_requested, note, result, error"
+)
+ATTEMPT_COLUMNS = "claim, attempt, epoch, started_at, ended_at, outcome, detail"
+HOLD_COLUMNS = "queue, source, reason, held_at, until"
+_READERS: Mapping[str, Callable[[Any], object]] = {
+    "queue": QueueName,
+    "state": TaskState,
+    "payload": json.loads,
+    "result": json.loads,
+    "carried": bool,
+    "timeout": span_from_micros,
+    "approval_window": span_from_micros,
+    "asked_at": from_micros,
+    "enqueued_at": from_micros,
+    "due_at": from_micros,
+    "started_at": from_micros,
+    "finished_at": from_micros,
+}
+
+
+def dump(value: JsonObject) -> str:
+    """JSON text of an object.
+
+    Raises:
+        InvalidTaskError: the value holds something that JSON cannot hold (NaN, a set, a date…).
+    """
+    # Mapping, not dict, is what the type promises; a list here would be stored and then fail the CHECK.
+    if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (handlers may lie)
+        raise InvalidTaskError(f"A JSON object is needed, not {type(value).__name__}.")
+    try:
+        return json.dumps(dict(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidTaskError(f"JSON cannot hold this object: {error}.") from error
+
+
+def read_task(row: tuple[Any, ...]) -> Task:
+    values: dict[str, Any] = dict(zip(TASK_COLUMNS.split(", "), row, strict=True))
+    done, total, message = (values.pop(f"progress_{part}") for part in ("done", "total", "message"))
+    values["progress"] = None if total is None else Progress(done, total, message)
+    for column, read in _READERS.items():
+        values[column] = _maybe(read, values[column])
+    return Task(**values)
+
+
+def read_attempt(row: tuple[Any, ...]) -> Attempt:
+    claim, attempt, epoch, started_at, ended_at, outcome, detail = row
+    return Attempt(
+        claim=claim,
+        attempt=attempt,
+        epoch=epoch,
+        started_at=from_micros(started_at),
+        ended_at=_maybe(from_micros, ended_at),
+        outcome=outcome,
+        detail=detail,
+    )
+
+
+def read_hold(row: tuple[Any, ...]) -> Hold:
+    queue, source, reason, held_at, until = row
+    return Hold(
+        queue=QueueName(queue),
+        source=source,
+        reason=reason,
+        held_at=from_micros(held_at),
+        until=_maybe(from_micros, until),
+    )
+
+
+def _maybe(read: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else read(value)

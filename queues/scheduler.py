@@ -1,0 +1,157 @@
+"""The three queues together: in parallel, each strictly one task at a time, in the one process that leads."""
+
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskStatus
+
+from queues.context import Handler
+from queues.database import Database
+from queues.doorbell import Doorbell
+from queues.leader import LeaderLock, is_led
+from queues.lifecycle import forget_finished, interrupt, take_over
+from queues.model import QueueName, Task, TaskState
+from queues.retry import Backoff, exponential_backoff
+from queues.worker import Worker
+
+log = logging.getLogger(__name__)
+
+LOCK_FILE = "leader.lock"
+TIDY_EVERY = timedelta(days=1)
+# A worker that met an unforeseen error tries again after this long: a queue must never stop silently.
+RESTART_SECONDS = 5.0
+
+
+def engine_migrations() -> list[str]:
+    """The engine's schema, as the numbered steps that `Database` runs once each."""
+    return [(files("queues") / "schema.sql").read_text(encoding="utf-8")]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueReport:
+    """What one queue did in `execute_queues`: the task after each attempt, and what ended the queue early."""
+
+    ended: tuple[Task, ...]
+    error: Exception | None
+
+    def count(self, state: TaskState) -> int:
+        """How many attempts left their task in this state (a retry leaves it queued)."""
+        return sum(task.state is state for task in self.ended)
+
+
+class SequentialQueueManager:
+    """Runs the queues of one database, once no other process does.
+
+    `bell` lets anything in this process wait for changes, whoever leads.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        handlers: Mapping[str, Handler],
+        *,
+        command: str,
+        backoff: Backoff = exponential_backoff,
+        retention: timedelta = timedelta(days=90),
+    ) -> None:
+        """`handlers` by kind of task; `command` says in status views what kind of process this is."""
+        self.bell = Doorbell(database)
+        self._database = database
+        self._handlers = handlers
+        self._command = command
+        self._backoff = backoff
+        self._retention = retention
+        self._lock = LeaderLock(lock_path(database.path))
+        self._epoch: int | None = None
+
+    @property
+    def is_leader(self) -> bool:
+        return self._epoch is not None
+
+    async def execute_queues(self) -> dict[QueueName, QueueReport]:
+        """Run all three queues in parallel until all are drained; says per queue what it did.
+
+        Waits first for another process that leads. Retries and due times are waited for; tasks in a queue
+        that is held without an end, or that need approval, stay. An error in one queue never ends another.
+        """
+        reports: dict[QueueName, QueueReport] = {}
+
+        async def drain(worker: Worker) -> None:
+            error = None
+            try:
+                await worker.run(until_drained=True)
+            except Exception as caught:
+                log.exception("The queue %s ended", worker.queue)
+                error = caught
+            reports[worker.queue] = QueueReport(tuple(worker.ended), error)
+
+        async with anyio.create_task_group() as listening:
+            await listening.start(self.bell.run)
+            async with self._leading() as workers, anyio.create_task_group() as draining:
+                for worker in workers:
+                    draining.start_soon(drain, worker)
+            listening.cancel_scope.cancel()
+        return {queue: reports[queue] for queue in QueueName}
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Listen at once, lead as soon as no other process does, and run the queues until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(self.bell.run)
+            task_status.started()
+            async with self._leading() as workers, anyio.create_task_group() as running:
+                for worker in workers:
+                    running.start_soon(self._keep_running, worker)
+                running.start_soon(self._tidy)
+
+    def interrupt(self) -> list[str]:
+        """Record now, without awaiting anything, that the running tasks are interrupted; starts nothing more.
+
+        No attempt is lost; the tasks go on when a process leads again. Returns their ids. Call it first in a
+        shutdown, then cancel `run`.
+        """
+        epoch, self._epoch = self._epoch, None
+        return [] if epoch is None else self._database.write_now(lambda tx: interrupt(tx, epoch))
+
+    @asynccontextmanager
+    async def _leading(self) -> AsyncGenerator[list[Worker]]:
+        await self._lock.acquire()
+        try:
+            epoch = await self._database.write(lambda tx: take_over(tx, self._command))
+            self._epoch = epoch
+            log.info("This process leads (epoch %d)", epoch)
+            yield [
+                Worker(queue, epoch, self._database, self.bell, self._handlers, self._backoff)
+                for queue in QueueName
+            ]
+        finally:
+            self.interrupt()
+            self._lock.release()
+
+    async def _keep_running(self, worker: Worker) -> None:
+        while True:
+            try:
+                await worker.run(until_drained=False)
+            except Exception:
+                log.exception("The queue %s met an error; it goes on in %s s", worker.queue, RESTART_SECONDS)
+                await anyio.sleep(RESTART_SECONDS)
+
+    async def _tidy(self) -> None:
+        while True:
+            forgotten = await self._database.write(lambda tx: forget_finished(tx, self._retention))
+            log.info("Forgot %d tasks that ended more than %s ago", forgotten, self._retention)
+            await anyio.sleep(TIDY_EVERY.total_seconds())
+
+
+def lock_path(database: Path) -> Path:
+    """Where the leader's lock of this database lies."""
+    return database.parent / LOCK_FILE
+
+
+def is_anyone_leading(database: Path) -> bool:
+    return is_led(lock_path(database))

@@ -1,0 +1,243 @@
+"""The way of a task through its table: enqueue, claim, record. Every function runs inside a transaction."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from queues.context import require_current
+from queues.database import Transaction
+from queues.dependents import cancel_dependents
+from queues.errors import InvalidTaskError, UnknownTaskError
+from queues.holds import hold_queue
+from queues.model import Enqueued, NewTask, QueueName, Sibling, Task
+from queues.moments import span_to_micros, to_micros
+from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
+from queues.rows import TASK_COLUMNS, dump, read_task
+
+# Task ids are read aloud, typed and quoted by models: a word that says the queue, and a number.
+ID_PREFIXES = {
+    QueueName.PORTFOLIO_SYNC: "sync",
+    QueueName.DATA_FETCHER: "fetch",
+    QueueName.AI_ANALYSIS: "analysis",
+}
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def find_task(tx: Transaction, task_id: str) -> Task:
+    """The task with this id.
+
+    Raises:
+        UnknownTaskError: there is none.
+    """
+    row = tx.row(f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = :id", id=task_id)
+    if row is None:
+        raise UnknownTaskError(f"There is no task {task_id[:40]!r}; list_tasks shows the ids.")
+    return read_task(row)
+
+
+def enqueue(tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = None) -> list[Enqueued]:
+    """Store these tasks as queued, in this order, as one run (that of `parent`, or a new one).
+
+    A task whose dedup key is held by an unfinished one is not stored; the holder is returned in its place.
+
+    Raises:
+        InvalidTaskError: a payload that JSON cannot hold, or `after` names what does not exist.
+    """
+    answers: list[Enqueued] = []
+    run_id = parent.run_id if parent else None
+    for new in tasks:
+        holder = _holder_of(tx, new)
+        if holder is not None:
+            answers.append(Enqueued(holder, already_queued=True))
+            continue
+        task_id = _insert(tx, new, run_id, parent)
+        run_id = run_id or task_id
+        _link(tx, task_id, new.after, answers)
+        answers.append(Enqueued(find_task(tx, task_id), already_queued=False))
+    tx.touch()
+    return answers
+
+
+def _holder_of(tx: Transaction, new: NewTask) -> Task | None:
+    row = tx.row(
+        f"SELECT {TASK_COLUMNS} FROM tasks WHERE queue = :queue AND dedup_key = :key"
+        " AND state IN ('queued', 'running')",
+        queue=new.queue,
+        key=new.dedup_key,
+    )
+    return None if row is None else read_task(row)
+
+
+def _insert(tx: Transaction, new: NewTask, run_id: str | None, parent: Task | None) -> str:
+    last = tx.row("SELECT seq FROM sqlite_sequence WHERE name = 'tasks'")
+    task_id = f"{ID_PREFIXES[new.queue]}-{(last[0] if last else 0) + 1}"
+    # A follow-up was asked for when its parent was: a start a week later must not make it look new.
+    asked_at = max(parent.asked_at if parent else tx.now, new.due_at or NEVER)
+    tx.run(
+        "INSERT INTO tasks (id, run_id, queue, kind, payload, state, priority, carried, dedup_key,"
+        " max_attempts, timeout, asked_at, approval_window, enqueued_at, due_at)"
+        " VALUES (:id, :run_id, :queue, :kind, :payload, 'queued', :priority, :carried, :dedup_key,"
+        " :max_attempts, :timeout, :asked_at, :approval_window, :now, :due_at)",
+        id=task_id,
+        run_id=run_id or task_id,
+        queue=new.queue,
+        kind=new.kind,
+        payload=dump(new.payload),
+        priority=new.priority,
+        carried=int(new.carried),
+        dedup_key=new.dedup_key,
+        max_attempts=new.max_attempts,
+        timeout=span_to_micros(new.timeout),
+        asked_at=to_micros(asked_at),
+        approval_window=None if new.approval_window is None else span_to_micros(new.approval_window),
+        now=tx.micros,
+        due_at=to_micros(new.due_at or tx.now),
+    )
+    return task_id
+
+
+def _link(
+    tx: Transaction, task_id: str, after: Sequence[str | Sibling], siblings: Sequence[Enqueued]
+) -> None:
+    for prerequisite in after:
+        if isinstance(prerequisite, Sibling):
+            if not 0 <= prerequisite.index < len(siblings):
+                raise InvalidTaskError(
+                    f"A task may wait only for earlier siblings, not for {prerequisite.index}."
+                )
+            after_id = siblings[prerequisite.index].task.id
+        else:
+            after_id = prerequisite
+        link_prerequisite(tx, find_task(tx, task_id), find_task(tx, after_id))
+
+
+def link_prerequisite(tx: Transaction, task: Task, prerequisite: Task) -> None:
+    """Let `task` wait for `prerequisite`; where that one has failed already, `task` is cancelled at once."""
+    tx.run(
+        "INSERT OR IGNORE INTO prerequisites (task_seq, after_seq) VALUES (:task, :after)",
+        task=task.seq,
+        after=prerequisite.seq,
+    )
+    cancel_dependents(tx, prerequisite.seq)
+
+
+def claim_next(tx: Transaction, queue: QueueName, epoch: int) -> Task | None:
+    """Start the next task of this queue, or return None: nothing may start now.
+
+    Order: priority, then carried (interrupted tasks and remainders), then enqueue order. Passed by: a task
+    that is not due, waits for a prerequisite, or needs approval. Nothing starts in a held queue, beside a
+    running task, or for a leader that is not the current one.
+    """
+    row = tx.row(
+        f"""
+        UPDATE tasks
+        SET state = 'running', claim = claim + 1, attempt = attempt + 1, epoch = :epoch, started_at = :now,
+            note = NULL
+        WHERE seq = (
+            SELECT seq FROM tasks AS candidate
+            WHERE queue = :queue AND state = 'queued' AND due_at <= :now
+              AND (approval_window IS NULL OR asked_at + approval_window > :now)
+              AND NOT EXISTS (
+                SELECT 1 FROM prerequisites JOIN tasks AS earlier ON earlier.seq = after_seq
+                WHERE task_seq = candidate.seq AND earlier.state <> 'completed')
+            ORDER BY priority DESC, carried DESC, seq LIMIT 1)
+          AND NOT EXISTS (SELECT 1 FROM tasks WHERE queue = :queue AND state = 'running')
+          AND NOT EXISTS (SELECT 1 FROM holds WHERE queue = :queue AND (until IS NULL OR until > :now))
+          AND EXISTS (SELECT 1 FROM leader WHERE epoch = :epoch)
+        RETURNING {TASK_COLUMNS}
+        """,
+        queue=queue,
+        epoch=epoch,
+        now=tx.micros,
+    )
+    if row is None:
+        return None
+    task = read_task(row)
+    tx.run(
+        "INSERT INTO attempts (task_seq, claim, attempt, epoch, started_at)"
+        " VALUES (:seq, :claim, :attempt, :epoch, :now)",
+        seq=task.seq,
+        claim=task.claim,
+        attempt=task.attempt,
+        epoch=epoch,
+        now=tx.micros,
+    )
+    tx.touch()
+    return task
+
+
+def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) -> Task:
+    """End the attempt `task` with its outcome; follow-ups are enqueued in this same transaction.
+
+    A retry waits for the outcome's own delay, else for `backoff`; once all attempts are spent it fails.
+
+    Raises:
+        StaleClaimError: the attempt is not the task's current one; nothing is stored.
+        InvalidTaskError: the result or a follow-up cannot be stored; nothing is stored.
+    """
+    require_current(tx, task)
+    match outcome:
+        case Completed(result, on_record):
+            if on_record is not None:
+                enqueue(tx, on_record(tx), parent=task)
+            finish(tx, task, "completed", result=dump(result))
+        case Failed(error, result):
+            finish(tx, task, "failed", error=error, result=None if result is None else dump(result))
+        case Cancelled(reason):
+            finish(tx, task, "cancelled", error=reason)
+        case Retry(error) if task.attempt >= task.max_attempts:
+            finish(tx, task, "failed", error=f"{error} (gave up after {task.attempt} attempts)")
+        case Retry(error, delay):
+            requeue(tx, task, "retry", error, tx.now + (backoff if delay is None else delay), spent=1)
+        case Snooze(reason, until, hold):
+            requeue(tx, task, "snooze", reason, until or tx.now, spent=0)
+            if hold is not None:
+                hold_queue(tx, task.queue, hold.source, hold.reason, hold.until)
+    tx.touch()
+    return find_task(tx, task.id)
+
+
+def finish(
+    tx: Transaction, task: Task, state: str, *, result: str | None = None, error: str | None = None
+) -> None:
+    """End a task for good, in whatever unfinished state it is, and settle the tasks that wait for it."""
+    tx.run(
+        "UPDATE tasks SET state = :state, finished_at = :now, result = :result, error = :error, note = NULL,"
+        " cancel_requested = NULL WHERE seq = :seq",
+        seq=task.seq,
+        state=state,
+        now=tx.micros,
+        result=result,
+        error=error,
+    )
+    end_attempt(tx, task, state, error)
+    if state != "completed":
+        cancel_dependents(tx, task.seq)
+
+
+def requeue(tx: Transaction, task: Task, outcome: str, note: str, due_at: datetime, *, spent: int) -> None:
+    """Put a running task back; before its equals if that was not its fault. `spent` = 0 costs nothing.
+
+    A snooze renews what was asked for: the wait was foreseen.
+    """
+    tx.run(
+        "UPDATE tasks SET state = 'queued', due_at = :due_at, note = :note, carried = max(carried, :carried),"
+        " attempt = attempt - :given_back, asked_at = max(asked_at, :asked_at) WHERE seq = :seq",
+        seq=task.seq,
+        due_at=to_micros(due_at),
+        note=note,
+        carried=int(outcome != "retry"),
+        given_back=1 - spent,
+        asked_at=to_micros(due_at) if outcome == "snooze" else 0,
+    )
+    end_attempt(tx, task, outcome, note)
+
+
+def end_attempt(tx: Transaction, task: Task, outcome: str, detail: str | None) -> None:
+    tx.run(
+        "UPDATE attempts SET ended_at = max(:now, started_at), outcome = :outcome, detail = :detail"
+        " WHERE task_seq = :seq AND ended_at IS NULL",
+        seq=task.seq,
+        now=tx.micros,
+        outcome=outcome,
+        detail=detail,
+    )
