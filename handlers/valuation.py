@@ -1,0 +1,70 @@
+"""What the holdings are worth, as far as a last close is known; a missing price stays missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from handlers.facts import Fact, current_facts
+from handlers.portfolio import AccountHolding, current_holdings
+from queues.database import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValuedHolding:
+    """A holding and the fact of its last close, in the holding's currency; None where it is not known."""
+
+    held: AccountHolding
+    last_close: Fact | None
+
+    @property
+    def cost(self) -> Decimal:
+        return self.held.holding.quantity * self.held.holding.average_price
+
+    @property
+    def value(self) -> Decimal | None:
+        if self.last_close is None or self.last_close.unit != self.held.holding.currency:
+            return None
+        return self.held.holding.quantity * Decimal(str(self.last_close.value))
+
+    @property
+    def as_of(self) -> date | None:
+        return None if self.last_close is None else self.last_close.as_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrencyTotal:
+    """Sums over the holdings of one currency. `value` and `cost` count the priced ones only."""
+
+    currency: str
+    cost: Decimal
+    value: Decimal
+    priced: int
+    unpriced: int
+
+
+def value_holdings(tx: Transaction, account: str | None = None) -> list[ValuedHolding]:
+    """The current holdings of one account, or of all, each with its newest known close."""
+    valued: list[ValuedHolding] = []
+    for held in current_holdings(tx, account):
+        facts = {fact.name: fact for fact in current_facts(tx, held.holding.stock)}
+        valued.append(ValuedHolding(held=held, last_close=facts.get("last_close")))
+    return valued
+
+
+def currency_totals(holdings: Sequence[ValuedHolding]) -> list[CurrencyTotal]:
+    """One total per currency, ordered by code. Nothing is converted."""
+    totals: list[CurrencyTotal] = []
+    for currency in sorted({each.held.holding.currency for each in holdings}):
+        own = [each for each in holdings if each.held.holding.currency == currency]
+        values = [(each.cost, each.value) for each in own if each.value is not None]
+        totals.append(
+            CurrencyTotal(
+                currency=currency,
+                cost=sum((cost for cost, _ in values), Decimal()),
+                value=sum((value for _, value in values), Decimal()),
+                priced=len(values),
+                unpriced=len(own) - len(values),
+            )
+        )
+    return totals

@@ -1,0 +1,146 @@
+"""The command line. Heavy modules are imported where a command needs them, so that each starts fast."""
+
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import anyio
+import typer
+
+from queues.errors import EngineError
+from queues.model import QueueName
+from server.client_config import Client, client_entry
+from server.settings import Settings, SettingsError, list_settings, load_settings
+
+app = typer.Typer(
+    name="stockdesk",
+    help="A research desk for your portfolio that works in the background, for Claude.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+T = TypeVar("T")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def demo(
+    *,
+    claude: Annotated[bool, typer.Option("--claude", help="Real Claude sessions; they cost money.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary home.")] = False,
+) -> None:
+    """Review two example accounts on real prices, offline and without any key."""
+    from server.demo import run_demo  # noqa: PLC0415 (see the module's docstring)
+    from server.rendering import new_console  # noqa: PLC0415
+
+    try:
+        findings = anyio.run(lambda: run_demo(new_console(), claude=claude, keep=keep))
+    except EngineError as error:
+        _fail(str(error))
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
+def serve() -> None:
+    """Serve MCP over stdio, as Claude Desktop, Claude Code and the Inspector start it."""
+    from server.serving import serve_stdio  # noqa: PLC0415
+
+    _run(serve_stdio)
+
+
+@app.command()
+def worker() -> None:
+    """Run the queues without an MCP client, until Ctrl-C: for long reviews."""
+    from server.serving import work  # noqa: PLC0415
+
+    _run(work)
+
+
+@app.command()
+def status(*, as_json: AsJson = False) -> None:
+    """Show the queues of the home, whichever process runs them."""
+    from server.desk import open_desk  # noqa: PLC0415
+    from server.inspection import desk_status  # noqa: PLC0415
+    from server.rendering import new_console, status_table  # noqa: PLC0415
+    from server.views import StatusView  # noqa: PLC0415
+
+    async def look(settings: Settings) -> StatusView:
+        async with open_desk(settings, "status") as desk:
+            return await desk_status(desk)
+
+    view = _run(look)
+    if as_json:
+        typer.echo(view.model_dump_json(indent=2))
+    else:
+        new_console().print(status_table(view))
+
+
+@app.command()
+def settings(*, as_json: AsJson = False) -> None:
+    """List every setting with its value and where that comes from."""
+    from server.rendering import new_console, settings_table  # noqa: PLC0415
+
+    async def look(settings: Settings) -> Settings:
+        return settings
+
+    rows = list_settings(_run(look), os.environ)
+    if as_json:
+        import json  # noqa: PLC0415
+        from dataclasses import asdict  # noqa: PLC0415
+
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        new_console().print(settings_table(rows))
+
+
+@app.command()
+def config(client: Annotated[Client, typer.Argument(help="Whose entry to print.")]) -> None:
+    """Print the entry that makes a client start this server."""
+    entry, advice = client_entry(client)
+    typer.echo(entry)
+    typer.echo(advice, err=True)
+
+
+@app.command()
+def release(
+    queue: Annotated[QueueName, typer.Argument(help="Which queue.")],
+    *,
+    include_old: Annotated[
+        bool, typer.Option("--include-old", help="Also start analyses over a day old.")
+    ] = False,
+) -> None:
+    """End every hold of a queue."""
+    from server import control  # noqa: PLC0415
+    from server.desk import open_desk  # noqa: PLC0415
+
+    async def end_holds(settings: Settings) -> str:
+        async with open_desk(settings, "release") as desk:
+            return (await control.release(desk, queue, include_old=include_old)).message
+
+    typer.echo(_run(end_holds))
+
+
+@app.command()
+def login() -> None:
+    """Sign in to Claude with the CLI that the sessions use, and let held analyses go on."""
+    from server.signing_in import sign_in  # noqa: PLC0415
+
+    message, signed_in = _run(sign_in)
+    typer.echo(message, err=not signed_in)
+    raise typer.Exit(0 if signed_in else 1)
+
+
+def _run(command: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+    """Run one command with the settings of the environment; foreseen errors end it with one sentence."""
+    try:
+        return anyio.run(command, load_settings())
+    except (SettingsError, EngineError) as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(1)

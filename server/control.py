@@ -1,0 +1,136 @@
+"""What changes the desk: each function writes once and answers with a view."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from queues.control import cancel_task, clear_queue, retry_task
+from queues.database import Transaction
+from queues.holds import approve_old, current_holds, hold_queue, release_queue
+from queues.inspection import queue_status, tasks_of_run, waiting_on
+from queues.model import QueueName, TaskState
+from queues.store import find_task
+from server.desk import Desk
+from server.requests import RequestError
+from server.views import CancelView, ClearView, HoldChange, HoldView, RetryView, TaskView
+
+# The source of holds that a person sets; others are set by the limits that were met.
+USER = "user"
+
+
+async def cancel(
+    desk: Desk, *, task_ids: Sequence[str], run_id: str | None, reason: str | None
+) -> CancelView:
+    """Cancel these tasks, or every unfinished one of a run, in one transaction.
+
+    Raises:
+        RequestError: neither or both were given, or the run is not known.
+        UnknownTaskError: one of the ids is not known; nothing was cancelled.
+    """
+    if bool(task_ids) == (run_id is not None):
+        raise RequestError("Give either task_ids or run_id; list_tasks shows both.")
+    why = f"Cancelled on request: {reason}" if reason else "Cancelled on request."
+
+    def work(tx: Transaction) -> CancelView:
+        ids = (
+            list(dict.fromkeys(task_ids))
+            if run_id is None
+            else [task.id for task in tasks_of_run(tx, run_id)]
+        )
+        if not ids:
+            raise RequestError(f"There is no run {run_id!r}; list_tasks shows the run of each task.")
+        before = {task_id: find_task(tx, task_id).state for task_id in ids}
+        waiting = waiting_on(tx, ids)
+        # The newest first: what waits for an older one is then cancelled for the reason that was given.
+        for task_id in sorted(ids, key=lambda each: find_task(tx, each).seq, reverse=True):
+            if not find_task(tx, task_id).state.is_finished:
+                cancel_task(tx, task_id, why)
+        return CancelView(
+            cancelled=[task_id for task_id in ids if before[task_id] is TaskState.QUEUED],
+            stopping=[task_id for task_id in ids if before[task_id] is TaskState.RUNNING],
+            also_cancelled=[
+                task_id
+                for task_id in waiting
+                if task_id not in before and find_task(tx, task_id).state is TaskState.CANCELLED
+            ],
+            already_finished=[task_id for task_id in ids if before[task_id].is_finished],
+        )
+
+    return await desk.database.write(work)
+
+
+async def retry(desk: Desk, task_id: str) -> RetryView:
+    """Queue a finished task anew.
+
+    Raises:
+        EngineError: it is not known, has not ended, or its work is being done by another.
+    """
+
+    def work(tx: Transaction) -> RetryView:
+        task, revived = retry_task(tx, task_id)
+        return RetryView(task=TaskView.of(tx, task), also_queued=revived)
+
+    return await desk.database.write(work)
+
+
+async def hold(desk: Desk, queue: QueueName, *, reason: str, minutes: int | None) -> HoldChange:
+    """Let the queue start nothing more, until released or for so many minutes; the running task goes on."""
+
+    def work(tx: Transaction) -> HoldChange:
+        until = None if minutes is None else tx.now + timedelta(minutes=minutes)
+        hold_queue(tx, queue, USER, reason, until)
+        running = queue_status(tx, queue).running
+        goes_on = f" {running.id} is running and goes on; cancel_tasks would stop it." if running else ""
+        end = "until release_queue" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC"
+        return _change(tx, queue, message=f"{queue} starts nothing more {end}.{goes_on}")
+
+    return await desk.database.write(work)
+
+
+async def release(desk: Desk, queue: QueueName, *, include_old: bool) -> HoldChange:
+    """End every hold of the queue; with `include_old`, also let tasks asked for over a day ago start."""
+
+    def work(tx: Transaction) -> HoldChange:
+        ended = release_queue(tx, queue)
+        approved = approve_old(tx, queue) if include_old else 0
+        left = queue_status(tx, queue).needs_approval
+        words = [f"{queue} goes on." if ended else f"{queue} was not held."]
+        if approved:
+            words.append(f"{approved} old tasks may start.")
+        if left:
+            words.append(f"{left} tasks asked for over a day ago still wait for approval (include_old=true).")
+        released = [HoldView.of(each) for each in ended]
+        return _change(tx, queue, released=released, approved=approved, message=" ".join(words))
+
+    return await desk.database.write(work)
+
+
+def _change(
+    tx: Transaction,
+    queue: QueueName,
+    *,
+    message: str,
+    released: Sequence[HoldView] = (),
+    approved: int = 0,
+) -> HoldChange:
+    return HoldChange(
+        queue=queue,
+        holds=[HoldView.of(each) for each in current_holds(tx, queue)],
+        released=list(released),
+        approved_old_tasks=approved,
+        message=message,
+    )
+
+
+async def clear(desk: Desk, queue: QueueName) -> ClearView:
+    """Cancel every queued task of the queue; the running one goes on."""
+
+    def work(tx: Transaction) -> ClearView:
+        running = queue_status(tx, queue).running
+        cancelled = clear_queue(tx, queue, "The queue was cleared.")
+        return ClearView(
+            queue=queue,
+            cancelled=[task.id for task in cancelled],
+            still_running=None if running is None else running.id,
+        )
+
+    return await desk.database.write(work)

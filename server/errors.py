@@ -1,0 +1,29 @@
+"""The border: foreseen errors become `ToolError`s, whose text is all that a model sees of a failure."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import apsw
+from mcp.server.mcpserver.exceptions import ToolError
+
+from handlers.stocks import StockError
+from queues.errors import EngineError
+from server.requests import RequestError
+
+
+@contextmanager
+def told_to_the_model() -> Generator[None]:
+    """Raise what can be foreseen as a `ToolError` with the same sentence.
+
+    Raises:
+        ToolError: the request cannot be carried out; its text names the next step.
+    """
+    try:
+        yield
+    except (RequestError, StockError, EngineError) as error:
+        raise ToolError(str(error)) from error
+    except apsw.Error as error:
+        raise ToolError(
+            f"The desk's database cannot be used now ({error}); nothing was changed. Check disk space and rights "
+            "of the home, then try again."
+        ) from error

@@ -1,0 +1,140 @@
+"""What can be seen of the desk: each function reads once and answers with a view."""
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal
+
+import anyio
+
+from handlers.run_report import run_stocks
+from queues.database import Transaction
+from queues.inspection import TaskFilter, list_tasks, queue_status, tasks_of_run
+from queues.lifecycle import find_leader
+from queues.model import QueueName, TaskState
+from queues.scheduler import lock_path
+from queues.store import find_task
+from server.desk import Desk
+from server.requests import RequestError
+from server.views import LeaderView, QueueView, RunView, StatusView, TaskDetail, TaskPage, TaskView
+
+CURSOR = re.compile(r"[0-9]{1,18}")
+
+
+async def desk_status(desk: Desk) -> StatusView:
+    return await desk.database.read(lambda tx: _status(desk, tx))
+
+
+def _status(desk: Desk, tx: Transaction) -> StatusView:
+    leader = find_leader(tx, lock_path(desk.database.path))
+    queues = [QueueView.of(tx, queue_status(tx, queue)) for queue in QueueName]
+    return StatusView(
+        queues=queues,
+        leader=None if leader is None else LeaderView.of(leader, own_pid=os.getpid()),
+        analyst=desk.settings.analyst,
+        message=" ".join(_findings(queues, leads=leader is not None and leader.is_alive)),
+    )
+
+
+def _findings(queues: Sequence[QueueView], *, leads: bool) -> list[str]:
+    """One sentence for everything that needs somebody, so that no trouble hides behind a healthy total."""
+    found: list[str] = []
+    if not leads:
+        found.append("No process runs the queues; start `stockdesk worker` or keep an MCP client open.")
+    for queue in queues:
+        for hold in queue.holds:
+            until = "until released" if hold.until is None else f"until {hold.until:%Y-%m-%d %H:%M} UTC"
+            found.append(f"{queue.queue} is held {until} ({hold.source}): {hold.reason}")
+        if failed := queue.counts[TaskState.FAILED]:
+            found.append(f"{failed} task{'s' * (failed > 1)} of {queue.queue} failed; list_tasks shows why.")
+        if waiting := queue.waiting_for_approval:
+            found.append(
+                f"{waiting} task{'s' * (waiting > 1)} of {queue.queue} asked for over a day ago wait for "
+                f"approval; release_queue({queue.queue}, include_old=true) lets them go."
+            )
+    unfinished = sum(queue.counts[TaskState.QUEUED] + queue.counts[TaskState.RUNNING] for queue in queues)
+    found.append(f"{unfinished} task{'s' * (unfinished != 1)} unfinished.")
+    return found
+
+
+async def page_of_tasks(
+    desk: Desk,
+    *,
+    queue: QueueName | None,
+    states: Sequence[TaskState],
+    run_id: str | None,
+    limit: int,
+    cursor: str | None,
+) -> TaskPage:
+    """One page, newest first.
+
+    Raises:
+        RequestError: `cursor` is not one that a page gave.
+    """
+    before = None if cursor is None else number_of(cursor)
+    wanted = TaskFilter(queue=queue, states=states, run_id=run_id)
+
+    def read(tx: Transaction) -> TaskPage:
+        tasks, total = list_tasks(tx, wanted, limit=limit + 1, before=before)
+        more = len(tasks) > limit
+        return TaskPage(
+            total=total,
+            tasks=[TaskView.of(tx, task) for task in tasks[:limit]],
+            next_cursor=str(tasks[limit - 1].seq) if more else None,
+        )
+
+    return await desk.database.read(read)
+
+
+def number_of(cursor: str) -> int:
+    """The number that a cursor stands for.
+
+    Raises:
+        RequestError: it is not one that a page gave.
+    """
+    if not CURSOR.fullmatch(cursor):
+        raise RequestError(
+            f"The cursor {cursor[:40]!r} is not one that a page gave; leave it out to start anew."
+        )
+    return int(cursor)
+
+
+def run_view(tx: Transaction, run_id: str) -> RunView:
+    tasks = tasks_of_run(tx, run_id)
+    stocks = run_stocks(tx, run_id)
+    return RunView(
+        run_id=run_id,
+        tasks={state: sum(task.state is state for task in tasks) for state in TaskState},
+        stocks=stocks.total,
+        stocks_done=stocks.done,
+        stocks_without_data=stocks.without_data,
+        stocks_failed=stocks.failed,
+        finished=all(task.state.is_finished for task in tasks),
+    )
+
+
+async def task_detail(
+    desk: Desk, task_id: str, *, wait: timedelta, wait_for: Literal["task", "run"]
+) -> TaskDetail:
+    """The task, its attempts and its run; returns as soon as the task (or its run) ends, at most after `wait`.
+
+    Whichever process runs it: the end of a task rings in all of them.
+
+    Raises:
+        UnknownTaskError: there is no such task.
+    """
+
+    def read(tx: Transaction) -> tuple[TaskDetail, bool]:
+        task = find_task(tx, task_id)
+        detail = TaskDetail.of(tx, task, run_view(tx, task.run_id))
+        return detail, detail.run.finished if wait_for == "run" else task.state.is_finished
+
+    with anyio.move_on_after(wait.total_seconds()):
+        while True:
+            heard = desk.manager.bell.next_ring()
+            detail, ended = await desk.database.read(read)
+            if ended:
+                return detail
+            await desk.manager.bell.wait(heard)
+    return (await desk.database.read(read))[0]

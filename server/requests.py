@@ -1,0 +1,180 @@
+"""What a request does to the desk: each function checks its input, writes once, and answers with a view."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import anyio.to_thread
+from pydantic import ValidationError
+
+from handlers.planning import Plan, plan_analysis, plan_fetch, sync_task
+from handlers.portfolio_sync import SyncPayload
+from handlers.resolve import held_stocks, resolve_stocks
+from handlers.stocks import Exchange, Stock, parse_exchange
+from queues.database import Transaction
+from queues.store import enqueue
+from server.desk import Desk
+from server.views import EnqueueView, enqueue_view
+
+ADVICE = (
+    "Tasks run in the background while this client or `stockdesk worker` is open; get_task shows how far."
+)
+# A file that is attached in a chat arrives as text; anything larger comes as a path.
+MAX_CSV_BYTES = 1_000_000
+
+
+class RequestError(Exception):
+    """A request cannot be carried out as given; the message says what to change. Nothing was stored."""
+
+
+async def request_sync(
+    desk: Desk,
+    *,
+    path: str | None,
+    csv_text: str | None,
+    account: str,
+    exchange: str | None,
+    then_review: bool = False,
+) -> EnqueueView:
+    """Enqueue the sync of one file, given by path or as text; with `then_review`, its review follows.
+
+    Raises:
+        RequestError: not exactly one file, or one that cannot be used.
+        StockError: the exchange is not known.
+    """
+    if (path is None) == (csv_text is None):
+        raise RequestError(
+            "Give either path (absolute or ~) or csv_text (the file's content), not both or none."
+        )
+    upload = (
+        None if csv_text is None else await anyio.to_thread.run_sync(_keep_upload, desk.uploads, csv_text)
+    )
+    try:
+        payload = SyncPayload(
+            account=account,
+            default_exchange=_exchange(desk, exchange),
+            path=path,
+            upload=upload,
+            then_review=then_review,
+        )
+    except ValidationError as error:
+        raise RequestError(_sentence(error)) from error
+    if payload.path is not None:
+        await anyio.to_thread.run_sync(_require_file, payload.path)
+    return await _enqueue(desk, lambda _: Plan([sync_task(payload)], {}))
+
+
+async def request_review(
+    desk: Desk, *, path: str | None, csv_text: str | None, account: str | None, exchange: str | None
+) -> EnqueueView:
+    """Enqueue a whole review: of a file that is synced first, or of what is held now.
+
+    Raises:
+        RequestError: neither a file nor holdings, or a file that cannot be used.
+        StockError: the exchange is not known.
+    """
+    if path is not None or csv_text is not None:
+        return await request_sync(
+            desk, path=path, csv_text=csv_text, account=account or "main", exchange=exchange, then_review=True
+        )
+
+    def plan(tx: Transaction) -> Plan:
+        stocks = held_stocks(tx, account)
+        if not stocks:
+            whose = f"The account {account!r}" if account else "The portfolio"
+            raise RequestError(f"{whose} holds nothing yet; pass path or csv_text of a broker's export.")
+        return _analysis(desk, tx, stocks, priority=0)
+
+    return await _enqueue(desk, plan)
+
+
+async def request_fetch(
+    desk: Desk, *, symbols: Sequence[str] | None, exchange: str | None, force: bool
+) -> EnqueueView:
+    """Enqueue fetches of these symbols, or of everything held.
+
+    Raises:
+        RequestError: no symbols and no holdings.
+        StockError: a text is no symbol, or its exchange cannot be known.
+    """
+
+    def plan(tx: Transaction) -> Plan:
+        if symbols:
+            stocks = resolve_stocks(tx, symbols, _exchange(None, exchange), desk.settings.default_exchange)
+        elif not (stocks := held_stocks(tx)):
+            raise RequestError(
+                "The portfolio holds nothing yet; name symbols, or sync a broker's export first."
+            )
+        return plan_fetch(stocks, force=force)
+
+    return await _enqueue(desk, plan)
+
+
+async def request_analysis(
+    desk: Desk, *, symbols: Sequence[str], exchange: str | None, priority: int
+) -> EnqueueView:
+    """Enqueue the analysis of these symbols, and the fetches that it needs.
+
+    Raises:
+        StockError: a text is no symbol, or its exchange cannot be known.
+    """
+
+    def plan(tx: Transaction) -> Plan:
+        stocks = resolve_stocks(tx, symbols, _exchange(None, exchange), desk.settings.default_exchange)
+        return _analysis(desk, tx, stocks, priority=priority)
+
+    return await _enqueue(desk, plan)
+
+
+def _analysis(desk: Desk, tx: Transaction, stocks: Sequence[Stock], *, priority: int) -> Plan:
+    size = desk.settings.stocks_per_session
+    return plan_analysis(tx, stocks, now=desk.clock(), stocks_per_session=size, priority=priority)
+
+
+async def _enqueue(desk: Desk, plan: Callable[[Transaction], Plan]) -> EnqueueView:
+    def work(tx: Transaction) -> EnqueueView:
+        planned = plan(tx)
+        covered: Mapping[str, str] = {str(stock): task_id for stock, task_id in planned.covered.items()}
+        return enqueue_view(enqueue(tx, planned.tasks), covered, advice=ADVICE)
+
+    return await desk.database.write(work)
+
+
+def _exchange(desk: Desk | None, exchange: str | None) -> Exchange | None:
+    if exchange is not None:
+        return parse_exchange(exchange)
+    return None if desk is None else desk.settings.default_exchange
+
+
+def _keep_upload(folder: Path, csv_text: str) -> str:
+    """Keep the text in the home under a name made from its content, and return that name."""
+    content = csv_text.encode()
+    if not csv_text.strip():
+        raise RequestError("csv_text is empty; pass the content of the broker's export.")
+    if len(content) > MAX_CSV_BYTES:
+        raise RequestError(
+            f"csv_text has {len(content)} bytes, more than {MAX_CSV_BYTES}; pass the file's path."
+        )
+    name = f"{hashlib.sha256(content).hexdigest()[:32]}.csv"
+    part = folder / f"{name}.part"
+    part.write_bytes(content)
+    part.replace(folder / name)
+    return name
+
+
+def _require_file(path: str) -> None:
+    try:
+        found = Path(path).expanduser().is_file()
+    except (RuntimeError, OSError, ValueError) as error:
+        raise RequestError(f"The path {path[:80]!r} cannot be used: {error}.") from error
+    if not found:
+        raise RequestError(
+            f"There is no file {path[:200]!r} on the machine that runs Stockdesk; "
+            "check the path, or pass csv_text."
+        )
+
+
+def _sentence(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    name = problem["loc"][0] if problem["loc"] else "the request"
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')} (got {str(problem['input'])[:80]!r})."

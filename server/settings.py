@@ -1,0 +1,134 @@
+"""Settings: `STOCKDESK_*` variables first, then `settings.toml` in the home, then the defaults."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import TomlConfigSettingsSource
+
+from handlers.stocks import Exchange
+
+PREFIX = "STOCKDESK_"
+TOML_NAME = "settings.toml"
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message names it, its value and what is possible."""
+
+
+def default_home() -> Path:
+    return platformdirs.user_data_path("stockdesk", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """Everything that a user can set. Each field's variable is its name in capitals behind `STOCKDESK_`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="Folder of the database, logs and uploads.")
+    analyst: Literal["claude", "baseline"] = Field(
+        "claude", description="Who writes verdicts: Claude, or rules over the numbers."
+    )
+    stocks_per_session: Literal[2, 3] = Field(2, description="Stocks in one Claude session.")
+    model: str = Field("sonnet", min_length=1, description="Claude model or alias of the sessions.")
+    claude_cli: Path | None = Field(
+        None, description="Claude CLI to run; else the one that Stockdesk brings."
+    )
+    session_minutes: int = Field(15, ge=1, le=120, description="Wall-clock limit of one session, in minutes.")
+    session_budget_usd: float = Field(1.0, gt=0, description="Spending limit of one session, in US dollars.")
+    price_sources: Annotated[tuple[Literal["yahoo", "sample"], ...], NoDecode] = Field(
+        ("yahoo",), min_length=1, description="Price sources in the order in which they are tried."
+    )
+    yahoo_base_url: str = Field(
+        "https://query2.finance.yahoo.com", pattern=r"^https?://", description="Where the chart endpoint is."
+    )
+    requests_at_once: int = Field(4, ge=1, le=16, description="Requests of one fetch task at the same time.")
+    requests_per_second: float = Field(2.0, gt=0, le=100, description="Rate limit towards each host.")
+    default_exchange: Exchange | None = Field(None, description="Exchange of symbols given without one.")
+    as_of: date | None = Field(None, description="Pretend that the desk's day is this one (for the sample).")
+    retention_days: int = Field(90, ge=1, description="Days for which finished tasks are kept.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the logs.")
+
+    @field_validator("price_sources", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("home", "claude_cli", mode="after")
+    @classmethod
+    def _expand_user(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(  # its parameters are pydantic-settings' own
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_path())
+
+
+def toml_path() -> Path:
+    home = os.environ.get(f"{PREFIX}HOME")
+    return (Path(home).expanduser() if home else default_home()) / TOML_NAME
+
+
+def load_settings() -> Settings:
+    """Read and check all settings.
+
+    Raises:
+        SettingsError: one of them cannot be used, or settings.toml cannot be read.
+    """
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue] (every field has a default or a source)
+    except ValidationError as error:
+        raise SettingsError(" ".join(_explain(error))) from error
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise SettingsError(f"{toml_path()} cannot be read: {error}.") from error
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        if problem["type"] == "extra_forbidden":
+            yield f"{name!r} in {toml_path()} is no setting; `stockdesk settings` lists them."
+        else:
+            yield f"{PREFIX}{name.upper()} = {problem['input']!r} cannot be used: {problem['msg']}."
+
+
+@dataclass(frozen=True, slots=True)
+class SettingOrigin:
+    variable: str
+    value: str
+    origin: str
+    description: str
+
+
+def list_settings(settings: Settings, environment: Mapping[str, str]) -> list[SettingOrigin]:
+    """Every setting with its value and where that comes from: environment, settings.toml or default."""
+    path = toml_path()
+    in_toml: Mapping[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    set_variables = {name.upper() for name in environment}
+    rows: list[SettingOrigin] = []
+    for name, info in Settings.model_fields.items():
+        variable = f"{PREFIX}{name.upper()}"
+        origin = "environment" if variable in set_variables else TOML_NAME if name in in_toml else "default"
+        rows.append(SettingOrigin(variable, _show(getattr(settings, name)), origin, info.description or ""))
+    return rows
+
+
+def _show(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType] (any element prints)
+    return "" if value is None else str(value)

@@ -1,0 +1,30 @@
+"""`stockdesk login`: the sign-in of the CLI that the sessions use."""
+
+import subprocess
+
+import anyio.to_thread
+
+from handlers.analyst.cli import find_cli
+from handlers.analyst.troubles import SIGN_IN
+from queues.holds import release_queue
+from queues.model import QueueName
+from server.desk import make_folders, open_database
+from server.settings import Settings
+
+
+async def sign_in(settings: Settings) -> tuple[str, bool]:
+    """Run `claude auth login` in this terminal; when it succeeds, end the hold for a missing sign-in.
+
+    Returns a sentence, and whether the sign-in succeeded.
+    """
+    command = [str(find_cli(settings.claude_cli)), "auth", "login"]
+    ended = await anyio.to_thread.run_sync(lambda: subprocess.run(command, check=False))  # noqa: S603 (our own CLI)
+    if ended.returncode != 0:
+        return f"The sign-in did not succeed (exit code {ended.returncode}); nothing was changed.", False
+    make_folders(settings)
+    database = open_database(settings)
+    try:
+        released = await database.write(lambda tx: release_queue(tx, QueueName.AI_ANALYSIS, SIGN_IN))
+    finally:
+        database.close()
+    return f"Signed in. {'ai_analysis goes on.' if released else 'ai_analysis was not held for it.'}", True

@@ -1,0 +1,259 @@
+"""What tools and the command line show: small models that a model can read without help."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from queues.database import Transaction
+from queues.inspection import QueueStatus, WaitingFor, attempts_of, waiting_for
+from queues.model import Attempt, Enqueued, Hold, Leader, QueueName, Task, TaskState
+
+
+class View(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ProgressView(View):
+    done: int
+    total: int
+    message: str
+
+
+class WaitingView(View):
+    """`on`: approval, tasks, hold, due or turn; `until` is set where the end of the wait is known."""
+
+    on: str
+    what: str
+    until: datetime | None
+
+    @classmethod
+    def of(cls, waiting: WaitingFor | None) -> "WaitingView | None":
+        return None if waiting is None else cls(on=waiting.kind, what=waiting.what, until=waiting.until)
+
+
+class TaskView(View):
+    id: str
+    run_id: str
+    queue: QueueName
+    kind: str
+    state: TaskState
+    priority: int
+    attempt: int
+    enqueued_at: datetime
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    progress: ProgressView | None
+    waiting_for: WaitingView | None
+    payload: dict[str, JsonValue]
+    result: dict[str, JsonValue] | None
+    error: str | None
+
+    @classmethod
+    def of(cls, tx: Transaction, task: Task) -> "TaskView":
+        progress = task.progress
+        return cls(
+            id=task.id,
+            run_id=task.run_id,
+            queue=task.queue,
+            kind=task.kind,
+            state=task.state,
+            priority=task.priority,
+            attempt=task.attempt,
+            enqueued_at=task.enqueued_at,
+            due_at=task.due_at,
+            started_at=task.started_at,
+            finished_at=task.finished_at,
+            progress=None
+            if progress is None
+            else ProgressView(done=progress.done, total=progress.total, message=progress.message),
+            waiting_for=WaitingView.of(waiting_for(tx, task)),
+            payload=_json(task.payload),
+            result=None if task.result is None else _json(task.result),
+            error=task.error,
+        )
+
+
+def _json(value: Mapping[str, object]) -> dict[str, JsonValue]:
+    # The store holds nothing but JSON objects; pydantic checks the values once more.
+    return dict(value)  # pyright: ignore[reportReturnType]
+
+
+class AttemptView(View):
+    """One claim. `outcome` is null while it runs; interrupted and snooze cost no attempt."""
+
+    claim: int
+    attempt: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    detail: str | None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> "AttemptView":
+        return cls(
+            claim=attempt.claim,
+            attempt=attempt.attempt,
+            started_at=attempt.started_at,
+            ended_at=attempt.ended_at,
+            outcome=attempt.outcome,
+            detail=attempt.detail,
+        )
+
+
+class RunView(View):
+    """All that one request caused. A stock is done when it has a verdict."""
+
+    run_id: str
+    tasks: dict[TaskState, int]
+    stocks: int
+    stocks_done: int
+    stocks_without_data: int
+    stocks_failed: int
+    finished: bool
+
+
+class TaskDetail(View):
+    task: TaskView
+    attempts: list[AttemptView]
+    run: RunView
+
+    @classmethod
+    def of(cls, tx: Transaction, task: Task, run: RunView) -> "TaskDetail":
+        attempts = [AttemptView.of(attempt) for attempt in attempts_of(tx, task)]
+        return cls(task=TaskView.of(tx, task), attempts=attempts, run=run)
+
+
+class TaskPage(View):
+    """Newest first. `next_cursor` goes into the next call; null means that this was the last page."""
+
+    total: int
+    tasks: list[TaskView]
+    next_cursor: str | None
+
+
+class EnqueueView(View):
+    """What a request became. `already_queued` names, per stock or task, the unfinished task that does it."""
+
+    run_id: str | None
+    tasks: int
+    sessions: int
+    task_ids: list[str]
+    already_queued: dict[str, str]
+    message: str
+
+
+class HoldView(View):
+    source: str
+    reason: str
+    held_at: datetime
+    until: datetime | None
+
+    @classmethod
+    def of(cls, hold: Hold) -> "HoldView":
+        return cls(source=hold.source, reason=hold.reason, held_at=hold.held_at, until=hold.until)
+
+
+class QueueView(View):
+    """One queue. `waiting_for_approval` counts queued tasks that were asked for over a day ago."""
+
+    queue: QueueName
+    state: str
+    holds: list[HoldView]
+    running: TaskView | None
+    counts: dict[TaskState, int]
+    waiting_for_approval: int
+    oldest_wait_seconds: float | None
+    estimated_finish: datetime | None
+
+    @classmethod
+    def of(cls, tx: Transaction, status: QueueStatus) -> "QueueView":
+        oldest = status.oldest_wait
+        return cls(
+            queue=status.queue,
+            state=status.state,
+            holds=[HoldView.of(hold) for hold in status.holds],
+            running=None if status.running is None else TaskView.of(tx, status.running),
+            counts=status.counts,
+            waiting_for_approval=status.needs_approval,
+            oldest_wait_seconds=None if oldest is None else round(oldest.total_seconds(), 1),
+            estimated_finish=status.estimated_finish,
+        )
+
+
+class LeaderView(View):
+    """Which process runs the queues. `leads` is false when that process has ended and none has followed."""
+
+    pid: int
+    command: str
+    since: datetime
+    leads: bool
+    is_this_process: bool
+
+    @classmethod
+    def of(cls, leader: Leader, *, own_pid: int) -> "LeaderView":
+        return cls(
+            pid=leader.pid,
+            command=leader.command,
+            since=leader.led_since,
+            leads=leader.is_alive,
+            is_this_process=leader.is_alive and leader.pid == own_pid,
+        )
+
+
+class StatusView(View):
+    """The desk at a glance. `leader` is null when no process has ever run the queues of this home."""
+
+    queues: list[QueueView]
+    leader: LeaderView | None
+    analyst: Literal["claude", "baseline"]
+    message: str
+
+
+class CancelView(View):
+    """`cancelled` have ended, `stopping` are being stopped, `also_cancelled` waited for one of them."""
+
+    cancelled: list[str]
+    stopping: list[str]
+    also_cancelled: list[str]
+    already_finished: list[str]
+
+
+class RetryView(View):
+    task: TaskView
+    also_queued: list[str]
+
+
+class HoldChange(View):
+    queue: QueueName
+    holds: list[HoldView]
+    released: list[HoldView]
+    approved_old_tasks: int
+    message: str
+
+
+class ClearView(View):
+    queue: QueueName
+    cancelled: list[str]
+    still_running: str | None
+
+
+def enqueue_view(enqueued: Sequence[Enqueued], covered: Mapping[str, str], *, advice: str) -> EnqueueView:
+    """The answer to a request: what is new, what was queued already, and when it will run."""
+    new = [each.task for each in enqueued if not each.already_queued]
+    held = {each.task.id: each.task.id for each in enqueued if each.already_queued}
+    sessions = sum(task.queue is QueueName.AI_ANALYSIS for task in new)
+    run_id = new[0].run_id if new else enqueued[0].task.run_id if enqueued else None
+    counted = f"{len(new)} task{'' if len(new) == 1 else 's'} enqueued" if new else "Nothing new was enqueued"
+    if sessions:
+        counted += f", {sessions} of them analysis session{'' if sessions == 1 else 's'}"
+    return EnqueueView(
+        run_id=run_id,
+        tasks=len(new),
+        sessions=sessions,
+        task_ids=[each.task.id for each in enqueued],
+        already_queued={**covered, **held},
+        message=f"{counted}. {advice}",
+    )
