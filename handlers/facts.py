@@ -3,6 +3,7 @@
 A fact never changes; a newer one follows it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -82,7 +83,7 @@ _COLUMNS = (
 def current_facts(tx: Transaction, stock: Stock) -> list[Fact]:
     """The newest facts of the stock, in the order in which they were stored; empty if there are none."""
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM current_facts JOIN facts ON facts.seq = fact"  # noqa: S608 (constant)
+        f"SELECT {_COLUMNS} FROM current_facts JOIN facts ON facts.seq = fact"
         " WHERE current_facts.symbol = :s AND current_facts.exchange = :e ORDER BY facts.seq",
         s=stock.symbol,
         e=stock.exchange,
@@ -92,9 +93,9 @@ def current_facts(tx: Transaction, stock: Stock) -> list[Fact]:
 
 def find_fact(tx: Transaction, fact_id: str) -> Fact | None:
     """The fact with this id, current or not."""
-    if not (fact_id.startswith("f") and fact_id[1:].isascii() and fact_id[1:].isdigit()):
+    if not re.fullmatch(r"f[0-9]{1,18}", fact_id):  # more digits would not fit into 64 bits
         return None
-    row = tx.row(f"SELECT {_COLUMNS} FROM facts WHERE seq = :id", id=int(fact_id[1:]))  # noqa: S608 (constant)
+    row = tx.row(f"SELECT {_COLUMNS} FROM facts WHERE seq = :id", id=int(fact_id[1:]))
     return None if row is None else _fact(row)
 
 

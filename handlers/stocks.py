@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 # Longest live symbols: 20 characters on NSE; room to spare for series suffixes.
 SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9&.\-_]{0,29}")
@@ -22,6 +23,11 @@ class Exchange(StrEnum):
     def currency(self) -> str:
         """ISO 4217 code of the currency in which the exchange quotes."""
         return "INR" if self in (Exchange.NSE, Exchange.BSE) else "USD"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which the exchange's days begin and end."""
+        return ZoneInfo("Asia/Kolkata" if self in (Exchange.NSE, Exchange.BSE) else "America/New_York")
 
 
 class StockError(ValueError):
