@@ -1,0 +1,227 @@
+"""The `analyse` task: one session over two or three stocks, and a verdict for each.
+
+A verdict that a task has stored is never asked for, or paid, again: not after an interruption, a retry or a
+usage limit. What a session leaves open goes on as a smaller task.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from handlers.analyst.baseline import baseline_verdict
+from handlers.analyst.briefs import StockBrief, read_briefs, why_missing
+from handlers.analyst.cli import CliNotFoundError
+from handlers.analyst.costs import sessions_of_task
+from handlers.analyst.ending import Ending
+from handlers.analyst.options import SESSION_DEADLINE, AnalystSettings
+from handlers.analyst.prompt import write_prompt
+from handlers.analyst.session import new_session_id, run_session
+from handlers.analyst.submissions import Submissions
+from handlers.analyst.troubles import no_cli, trouble, why_incomplete
+from handlers.stocks import Stock, parse_stock
+from handlers.verdict import Action, Analyst, Reason
+from handlers.verdicts import store_no_verdict, store_verdict, verdicts_of_task
+from queues.clock import Clock
+from queues.context import Handler, TaskContext
+from queues.database import Transaction
+from queues.model import JsonObject, NewTask, QueueName, Sibling
+from queues.outcome import Completed, Failed, Outcome
+
+KIND = "analyse"
+# Asked for today, wanted today: an analysis costs money, so an older one waits for a person's word.
+APPROVAL_WINDOW = timedelta(hours=24)
+# Around the session's own deadline: reading, storing, and stopping the CLI.
+TIMEOUT_SLACK = timedelta(minutes=1)
+
+
+class AnalysisPayload(BaseModel):
+    """`stocks` in the form NSE:INFY; `analyst` overrides the desk's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stocks: Annotated[list[str], Field(min_length=1, max_length=3)]
+    analyst: Literal["claude", "baseline"] | None = None
+
+
+def analysis_task(
+    stocks: Sequence[Stock],
+    *,
+    priority: int = 0,
+    after: tuple[str | Sibling, ...] = (),
+    carried: bool = False,
+    analyst: Literal["claude", "baseline"] | None = None,
+    session_deadline: timedelta = SESSION_DEADLINE,
+) -> NewTask:
+    """One session over these one to three stocks; in any other order it is the same task (same dedup key)."""
+    names = [str(stock) for stock in stocks]
+    payload = AnalysisPayload(stocks=names, analyst=analyst)
+    return NewTask(
+        queue=QueueName.AI_ANALYSIS,
+        kind=KIND,
+        payload=payload.model_dump(exclude_none=True),
+        dedup_key=f"{KIND}:{','.join(sorted(names))}",
+        priority=priority,
+        after=after,
+        carried=carried,
+        timeout=session_deadline + TIMEOUT_SLACK,
+        approval_window=APPROVAL_WINDOW,
+    )
+
+
+def ai_analysis(settings: AnalystSettings, desk_clock: Clock) -> Handler:
+    """The handler of `analyse` tasks. `desk_clock` decides what is fresh; with the sample, it stands still."""
+
+    async def handle(ctx: TaskContext) -> Outcome:
+        payload = AnalysisPayload.model_validate(ctx.task.payload)
+        stocks = list(dict.fromkeys(parse_stock(text) for text in payload.stocks))
+        analyst = payload.analyst or settings.analyst
+        done = await ctx.database.read(lambda tx: {each.stock for each in verdicts_of_task(tx, ctx.task.id)})
+        open_stocks = [stock for stock in stocks if stock not in done]
+        briefs = await ctx.database.read(lambda tx: read_briefs(tx, open_stocks, desk_clock()))
+        attempt = _Attempt(ctx, stocks, analyst, done=len(done))
+        for brief in briefs:
+            if not brief.facts:
+                await attempt.store_missing(brief)
+        judged = [brief for brief in briefs if brief.facts]
+        if analyst == "baseline":
+            return await attempt.by_rules(judged)
+        return await attempt.by_claude(judged, settings, desk_clock)
+
+    return handle
+
+
+class _Attempt:
+    """One attempt at a task, and how far it is."""
+
+    def __init__(
+        self, ctx: TaskContext, stocks: Sequence[Stock], analyst: Literal["claude", "baseline"], *, done: int
+    ) -> None:
+        self._ctx = ctx
+        self._stocks = stocks
+        self._analyst: Literal["claude", "baseline"] = analyst
+        self._done = done
+
+    async def settled(self, stock: Stock, outcome: str) -> None:
+        self._done += 1
+        await self._ctx.report(self._done, len(self._stocks), f"{stock}: {outcome}")
+
+    async def store_missing(self, brief: StockBrief) -> None:
+        def store(tx: Transaction) -> None:
+            store_no_verdict(
+                tx,
+                self._ctx.task,
+                brief.stock,
+                thesis=why_missing(tx, brief.stock),
+                reason=Reason.MISSING_DATA,
+                data_quality=brief.quality,
+            )
+
+        await self._ctx.commit(store)
+        await self.settled(brief.stock, "INSUFFICIENT_DATA (missing data)")
+
+    async def by_rules(self, briefs: Sequence[StockBrief]) -> Outcome:
+        for brief in briefs:
+            await self._judge_by_rules(brief)
+        return Completed(await self._result())
+
+    async def _judge_by_rules(self, brief: StockBrief) -> None:
+        verdict = baseline_verdict(brief.stock, brief.facts)
+        abstains = verdict.action == Action.INSUFFICIENT_DATA
+        await self._ctx.commit(
+            lambda tx: store_verdict(
+                tx,
+                self._ctx.task,
+                brief.stock,
+                verdict,
+                brief.facts,
+                analyst=Analyst.BASELINE,
+                data_quality=brief.quality,
+                reason=Reason.ABSTAINED if abstains else None,
+            )
+        )
+        await self.settled(brief.stock, verdict.action)
+
+    async def by_claude(
+        self, briefs: Sequence[StockBrief], settings: AnalystSettings, desk_clock: Clock
+    ) -> Outcome:
+        if not briefs:
+            return Completed(await self._result())
+        session_id = new_session_id()
+        submissions = Submissions(
+            self._ctx, briefs, session_id=session_id, model=settings.model, on_settled=self.settled
+        )
+        names = ", ".join(str(brief.stock) for brief in briefs)
+        await self._ctx.report(self._done, len(self._stocks), f"Claude judges {names}")
+        stocks = [brief.stock for brief in briefs]
+        prompt = write_prompt(briefs, desk_clock().date())
+        try:
+            # the engine's timeout stands outside the session's own deadline, so that the cost is always known
+            deadline = min(settings.deadline, self._ctx.task.timeout - TIMEOUT_SLACK)
+            report = await run_session(
+                self._ctx,
+                replace(settings, deadline=deadline),
+                stocks,
+                prompt,
+                submissions.submit,
+                session_id=session_id,
+            )
+        except CliNotFoundError as error:
+            return no_cli(str(error))
+        left = [stock for stock in stocks if stock not in submissions.settled]
+        if not left:
+            return Completed(await self._result())
+        return trouble(report.ending, self._ctx.now) or await self._move_on(report.ending, left, len(stocks))
+
+    async def _move_on(self, ending: Ending, left: Sequence[Stock], asked: int) -> Outcome:
+        """What the session left open goes on as something smaller; one stock alone cannot get smaller."""
+        why = f"{why_incomplete(ending)} without a verdict of {', '.join(str(stock) for stock in left)}."
+        if asked == 1:
+            return Failed(why, await self._result())
+        half = len(left) if len(left) < asked else (asked + 1) // 2
+        parts = [part for part in (left[:half], left[half:]) if part]
+        tasks = [
+            analysis_task(
+                part,
+                priority=self._ctx.task.priority,
+                carried=True,
+                analyst=self._analyst,
+                session_deadline=self._ctx.task.timeout - TIMEOUT_SLACK,
+            )
+            for part in parts
+        ]
+        moved: JsonObject = {"moved": [str(stock) for stock in left], "why_moved": why}
+        return Completed({**await self._result(), **moved}, on_record=lambda _: tasks)
+
+    async def _result(self) -> JsonObject:
+        return await self._ctx.database.read(lambda tx: _result_of(tx, self._ctx.task.id))
+
+
+def _result_of(tx: Transaction, task_id: str) -> JsonObject:
+    """Per stock its verdict in short, and every session that the task has run, over all its attempts."""
+    return {
+        "verdicts": {
+            str(verdict.stock): {
+                "action": verdict.action.value,
+                "conviction": verdict.conviction,
+                "analyst": verdict.analyst.value,
+                **({} if verdict.reason is None else {"reason": verdict.reason}),
+            }
+            for verdict in verdicts_of_task(tx, task_id)
+        },
+        "sessions": [
+            {
+                "session_id": session.session_id,
+                "model": session.model,
+                "ended_as": session.ended_as,
+                "turns": session.spent.turns,
+                "input_tokens": session.spent.input_tokens,
+                "output_tokens": session.spent.output_tokens,
+                "cost_usd": session.spent.cost_usd,
+                "duration_seconds": None if session.duration is None else session.duration.total_seconds(),
+            }
+            for session in sessions_of_task(tx, task_id)
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Who judges a stock: a real Claude session, or the baseline rules; and the check that neither invents a number."""

@@ -1,0 +1,80 @@
+"""What the desk knows of a stock when it is analysed: its facts, its holding, and how good the data is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from handlers.facts import Fact, current_facts
+from handlers.freshness import is_fresh
+from handlers.portfolio import current_holdings
+from handlers.prices import last_fetch
+from handlers.stocks import Stock
+from handlers.verdict import DataQuality
+from queues.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How much of a stock is held: shares, and their average price in `currency` (ISO 4217)."""
+
+    quantity: float
+    average_price: float
+    currency: str
+
+    @property
+    def numbers(self) -> list[tuple[float, str]]:
+        """Its numbers with their units, which a verdict may repeat."""
+        return [(self.quantity, "shares"), (self.average_price, self.currency)]
+
+
+@dataclass(frozen=True, slots=True)
+class StockBrief:
+    """One stock as the analyst gets it."""
+
+    stock: Stock
+    facts: tuple[Fact, ...]
+    quality: tuple[DataQuality, ...]
+    position: Position | None = None
+
+
+def read_briefs(tx: Transaction, stocks: Sequence[Stock], now: datetime) -> list[StockBrief]:
+    """`now` is the desk's time: with the sample, it stands on the sample's last day."""
+    positions = _positions(tx)
+    briefs: list[StockBrief] = []
+    for stock in stocks:
+        facts = tuple(current_facts(tx, stock))
+        briefs.append(StockBrief(stock, facts, (_prices(tx, stock, facts, now),), positions.get(stock)))
+    return briefs
+
+
+def why_missing(tx: Transaction, stock: Stock) -> str:
+    """Why there are no facts of this stock, in the words of its last fetch."""
+    fetch = last_fetch(tx, stock)
+    if fetch is None or fetch.reason is None:
+        return f"No data of {stock} has been fetched."
+    return f"There is no data of {stock}: {fetch.reason}"
+
+
+def _prices(tx: Transaction, stock: Stock, facts: Sequence[Fact], now: datetime) -> DataQuality:
+    """How good the prices are: the only kind of data that the desk fetches."""
+    if not facts:
+        return DataQuality("prices", "missing", None)
+    age = now.astimezone(stock.exchange.zone).date() - max(fact.as_of for fact in facts)
+    return DataQuality("prices", "fresh" if is_fresh(tx, stock, now) else "stale", max(age.days, 0))
+
+
+def _positions(tx: Transaction) -> dict[Stock, Position]:
+    """Over all accounts; the average price is weighted by quantity, as one account would show it."""
+    shares: dict[Stock, Decimal] = {}
+    paid: dict[Stock, Decimal] = {}
+    currency: dict[Stock, str] = {}
+    for held in (account.holding for account in current_holdings(tx)):
+        shares[held.stock] = shares.get(held.stock, Decimal(0)) + held.quantity
+        paid[held.stock] = paid.get(held.stock, Decimal(0)) + held.quantity * held.average_price
+        currency[held.stock] = held.currency
+    return {
+        stock: Position(float(quantity), float(paid[stock] / quantity), currency[stock])
+        for stock, quantity in shares.items()
+        if quantity
+    }

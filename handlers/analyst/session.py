@@ -1,0 +1,204 @@
+"""One real Claude session: the CLI under its guard, one tool, a deadline, and the cost written down."""
+
+import shutil
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+from claude_agent_sdk import ClaudeSDKClient, ClaudeSDKError
+
+from handlers.analyst.cli import end_orphans, find_cli, kill_launched, write_launcher
+from handlers.analyst.costs import Spent, close_session, open_session
+from handlers.analyst.ending import DeadlinePassed, Ending
+from handlers.analyst.options import AnalystSettings, Submit, session_options
+from handlers.analyst.prompt import analyst_instructions
+from handlers.analyst.submissions import Answer
+from handlers.analyst.watch import Watch
+from handlers.stocks import Stock
+from queues.context import TaskContext
+from queues.errors import StaleClaimError
+
+# From starting the process to its readiness: 0.7 s on two cores, after up to 20 s for an earlier session.
+LAUNCH_DEADLINE = timedelta(seconds=45)
+# From a cancellation to the death of the process: time for the CLI to answer an interrupt with the cost.
+STOP_PATIENCE = timedelta(seconds=1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    session_id: str
+    ending: Ending
+    spent: Spent
+
+
+async def run_session(
+    ctx: TaskContext,
+    settings: AnalystSettings,
+    stocks: Sequence[Stock],
+    prompt: str,
+    submit: Submit,
+    *,
+    session_id: str,
+) -> SessionReport:
+    """Run one session over `stocks` to its end, whatever that is, and write its row in `sessions`.
+
+    When cancelled, it interrupts the CLI, waits for the cost, and returns with the process gone, within 1.5 s.
+
+    Raises:
+        CliNotFoundError: there is no CLI to run; nothing was started.
+        StaleClaimError: the attempt was ended elsewhere.
+    """
+    cli = find_cli(settings.cli)
+    watch = Watch()
+    async with (
+        _written_down(ctx, settings, stocks, watch, session_id),
+        _folder(settings, session_id) as folder,
+    ):
+        await _converse(
+            settings,
+            watch,
+            submit,
+            prompt,
+            session_id=session_id,
+            stocks=len(stocks),
+            folder=folder,
+            launcher=write_launcher(folder, settings.lock_file, cli),
+        )
+    if watch.lost is not None:
+        raise watch.lost
+    return SessionReport(session_id, watch.ending, watch.spent)
+
+
+@asynccontextmanager
+async def _written_down(
+    ctx: TaskContext, settings: AnalystSettings, stocks: Sequence[Stock], watch: Watch, session_id: str
+) -> AsyncGenerator[None]:
+    """Opens the row of the session only for a current attempt; completes it however the session ends."""
+    version = analyst_instructions().version
+    await ctx.commit(
+        lambda tx: open_session(
+            tx, ctx.task, session_id, model=settings.model, stocks=stocks, prompt_version=version
+        )
+    )
+    started_at = ctx.now
+    try:
+        yield
+    finally:
+        ended_as, detail = watch.ending_in_words
+        duration = max(ctx.now - started_at, timedelta(0))
+        with anyio.CancelScope(shield=True):
+            await ctx.database.write(
+                lambda tx: close_session(
+                    tx, session_id, ended_as=ended_as, detail=detail, spent=watch.spent, duration=duration
+                )
+            )
+
+
+async def _converse(
+    settings: AnalystSettings,
+    watch: Watch,
+    submit: Submit,
+    prompt: str,
+    *,
+    session_id: str,
+    stocks: int,
+    folder: Path,
+    launcher: Path,
+) -> None:
+    gone = anyio.Event()
+    async with anyio.create_task_group() as group:
+        scope = group.cancel_scope
+        scope.deadline = anyio.current_time() + settings.deadline.total_seconds()
+        group.start_soon(_kill_after_cancellation, folder, gone)
+        options = session_options(
+            settings,
+            session_id=session_id,
+            stocks=stocks,
+            cwd=folder / "cwd",
+            launcher=launcher,
+            submit=_ending_if_stale(submit, watch, scope),
+            on_stderr=watch.hear,
+        )
+        client = ClaudeSDKClient(options)
+        try:
+            await _talk(client, prompt, watch)
+        except ClaudeSDKError as error:
+            watch.ending = watch.launch_failed(str(error))
+        finally:
+            if watch.result is None and anyio.current_time() >= scope.deadline:
+                watch.ending = DeadlinePassed()
+            await _stop(client, watch)
+            gone.set()
+        scope.cancel()
+
+
+def _ending_if_stale(submit: Submit, watch: Watch, scope: anyio.CancelScope) -> Submit:
+    """The SDK tells the model of an exception; a stale attempt must rather end the session, and its spending."""
+
+    async def guarded(arguments: Mapping[str, Any]) -> Answer:
+        try:
+            return await submit(arguments)
+        except StaleClaimError as error:
+            watch.lost = error
+            scope.cancel()
+            raise
+
+    return guarded
+
+
+async def _talk(client: ClaudeSDKClient, prompt: str, watch: Watch) -> None:
+    with anyio.move_on_after(LAUNCH_DEADLINE.total_seconds()) as launch:
+        await client.connect()
+    if launch.cancelled_caught:
+        watch.ending = watch.launch_failed(f"not ready after {LAUNCH_DEADLINE.total_seconds():.0f} s")
+        return
+    await client.query(prompt)
+    async for message in client.receive_response():
+        watch.see(message)
+    watch.conclude()
+
+
+async def _stop(client: ClaudeSDKClient, watch: Watch) -> None:
+    """Let the CLI end; if it is in the middle of something, interrupt it and wait for what it cost."""
+    with anyio.CancelScope(shield=True):
+        try:
+            if watch.result is None:
+                with anyio.move_on_after(STOP_PATIENCE.total_seconds()), suppress(ClaudeSDKError):
+                    await client.interrupt()
+                    async for message in client.receive_response():
+                        watch.see(message)
+        finally:
+            await client.disconnect()
+
+
+async def _kill_after_cancellation(folder: Path, gone: anyio.Event) -> None:
+    """Bounds the stop: the SDK alone waits up to 5 s for a process to end by itself."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        with anyio.move_on_after(STOP_PATIENCE.total_seconds(), shield=True) as patience:
+            await gone.wait()
+        if patience.cancelled_caught:
+            kill_launched(folder)
+
+
+def new_session_id() -> str:
+    """The CLI wants a UUID; choosing it here lets the row stand before the process does."""
+    return str(uuid.uuid4())
+
+
+@asynccontextmanager
+async def _folder(settings: AnalystSettings, session_id: str) -> AsyncGenerator[Path]:
+    """A folder with an empty `cwd`, removed at the end; also clears what a killed desk left behind."""
+    end_orphans(settings.folder, settings.lock_file)
+    folder = settings.folder / session_id
+    (folder / "cwd").mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,95 @@
+"""What a task does when its session could not run to its own end: wait, hold the queue, or try again."""
+
+from datetime import datetime, timedelta
+
+from handlers.analyst.ending import (
+    BillingError,
+    BudgetExhausted,
+    Busy,
+    DeadlinePassed,
+    Ending,
+    Finished,
+    Interrupted,
+    LaunchFailed,
+    NotSignedIn,
+    PromptTooLong,
+    TurnsExhausted,
+    UnknownModel,
+    UsageLimit,
+)
+from queues.outcome import HoldRequest, Outcome, Retry, Snooze
+
+# When the API does not say when a usage window ends: the shortest window has five hours, so look every hour.
+UNKNOWN_RESET = timedelta(hours=1)
+# A reset that has already passed by this clock must not become a loop of refused sessions.
+SHORTEST_WAIT = timedelta(minutes=1)
+SIGN_IN = "sign_in"  # the source of a hold that `stockdesk login` ends
+RELEASE = "then call release_queue(ai_analysis) or run `stockdesk release ai_analysis`"
+
+
+def trouble(ending: Ending, now: datetime) -> Outcome | None:
+    """The outcome of an ending that is nobody's verdict; None where the session ran and its verdicts count."""
+    match ending:
+        case UsageLimit():
+            return _usage_limit(ending, now)
+        case NotSignedIn() | BillingError() | UnknownModel():
+            return _for_a_person(ending)
+        case Busy() | LaunchFailed() | DeadlinePassed() | Interrupted():
+            return Retry(_what_failed(ending))
+        case Finished() | TurnsExhausted() | BudgetExhausted() | PromptTooLong():
+            return None
+
+
+def _for_a_person(ending: NotSignedIn | BillingError | UnknownModel) -> Snooze:
+    match ending:
+        case NotSignedIn(text):
+            sentence = f"Claude is not signed in ({text}). Run `stockdesk login`, or set ANTHROPIC_API_KEY, {RELEASE}."
+            return _held(SIGN_IN, sentence)
+        case BillingError(text):
+            return _held(
+                "billing", f"Claude refuses for billing ({text}). Add credit to the account, {RELEASE}."
+            )
+        case UnknownModel(text):
+            return _held(
+                "model", f"Claude does not know the model ({text}). Correct STOCKDESK_MODEL, {RELEASE}."
+            )
+
+
+def _what_failed(ending: Busy | LaunchFailed | DeadlinePassed | Interrupted) -> str:
+    match ending:
+        case Busy(text):
+            return f"The Claude API failed: {text}"
+        case LaunchFailed(stderr):
+            return f"The Claude CLI did not run: {stderr}"
+        case DeadlinePassed():
+            return "The Claude session did not end by its deadline (STOCKDESK_SESSION_MINUTES)."
+        case Interrupted():
+            return "The Claude session was stopped from outside."
+
+
+def no_cli(sentence: str) -> Outcome:
+    return _held("claude_cli", f"{sentence.rstrip('.')}, {RELEASE}.")
+
+
+def _usage_limit(ending: UsageLimit, now: datetime) -> Snooze:
+    until = max(ending.resets_at or now + UNKNOWN_RESET, now + SHORTEST_WAIT)
+    window = ending.window.replace("_", "-")
+    sentence = f"Claude's {window} usage limit is used up; the queue goes on at {until:%Y-%m-%d %H:%M} UTC."
+    return Snooze(sentence, until, HoldRequest("usage_limit", sentence, until))
+
+
+def _held(source: str, sentence: str) -> Snooze:
+    return Snooze(sentence, None, HoldRequest(source, sentence))
+
+
+def why_incomplete(ending: Ending) -> str:
+    """The words for a session that ran and left verdicts open: "… without a verdict of NSE:INFY"."""
+    match ending:
+        case TurnsExhausted():
+            return "The session used up its turns"
+        case BudgetExhausted():
+            return "The session used up its budget (STOCKDESK_SESSION_BUDGET_USD)"
+        case PromptTooLong():
+            return "The facts were too long for the model"
+        case _:
+            return "The session ended"

@@ -1,0 +1,242 @@
+"""The store of verdicts. A verdict never changes; a newer one of the same stock follows it."""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from handlers.facts import Fact
+from handlers.stocks import Exchange, Stock
+from handlers.verdict import (
+    Action,
+    Analyst,
+    Catalyst,
+    DataQuality,
+    Evidence,
+    Verdict,
+    VerdictSubmission,
+)
+from queues.database import Transaction
+from queues.model import Task
+from queues.moments import from_micros
+
+POINTS = ("bull_points", "bear_points", "risks", "would_change_view")
+
+
+def store_verdict(
+    tx: Transaction,
+    task: Task,
+    stock: Stock,
+    submission: VerdictSubmission,
+    facts: Sequence[Fact],
+    *,
+    analyst: Analyst,
+    data_quality: Sequence[DataQuality] = (),
+    reason: str | None = None,
+    session_id: str | None = None,
+    model: str | None = None,
+) -> None:
+    """Store what `analyst` submitted about `stock`, judged by `facts`, as part of `task`.
+
+    Raises:
+        apsw.ConstraintError: this task has a verdict of this stock, or the columns contradict each other.
+    """
+    points = {name: getattr(submission, name) for name in POINTS}
+    points["catalysts"] = [each.model_dump() for each in submission.catalysts]
+    verdict = _insert(
+        tx,
+        task,
+        stock,
+        facts,
+        data_quality,
+        analyst=analyst.value,
+        action=submission.action,
+        conviction=submission.conviction,
+        horizon_months=submission.horizon_months,
+        thesis=submission.thesis,
+        points=json.dumps(points),
+        reason=reason,
+        session_id=session_id,
+        model=model,
+    )
+    _store_evidence(tx, verdict, submission)
+
+
+def store_no_verdict(
+    tx: Transaction,
+    task: Task,
+    stock: Stock,
+    *,
+    thesis: str,
+    reason: str,
+    facts: Sequence[Fact] = (),
+    analyst: Analyst = Analyst.NONE,
+    data_quality: Sequence[DataQuality] = (),
+    session_id: str | None = None,
+    model: str | None = None,
+) -> None:
+    """Store INSUFFICIENT_DATA of conviction 0 with `reason`; `thesis` is the sentence that a person reads."""
+    _insert(
+        tx,
+        task,
+        stock,
+        facts,
+        data_quality,
+        analyst=analyst.value,
+        action=Action.INSUFFICIENT_DATA.value,
+        conviction=0,
+        horizon_months=None,
+        thesis=thesis,
+        points="{}",
+        reason=reason,
+        session_id=session_id,
+        model=model,
+    )
+
+
+def _insert(
+    tx: Transaction,
+    task: Task,
+    stock: Stock,
+    facts: Sequence[Fact],
+    data_quality: Sequence[DataQuality],
+    **columns: str | float | None,
+) -> int:
+    row = tx.row(
+        "INSERT INTO verdicts (task_id, run_id, symbol, exchange, analyst, action, conviction, horizon_months,"
+        " thesis, points, as_of, data_quality, reason, session_id, model, created_at)"
+        " VALUES (:task_id, :run_id, :symbol, :exchange, :analyst, :action, :conviction, :horizon_months,"
+        " :thesis, :points, :as_of, :data_quality, :reason, :session_id, :model, :now) RETURNING seq",
+        task_id=task.id,
+        run_id=task.run_id,
+        symbol=stock.symbol,
+        exchange=stock.exchange.value,
+        as_of=max((fact.as_of.isoformat() for fact in facts), default=None),
+        data_quality=_quality_json(data_quality),
+        now=tx.micros,
+        **columns,
+    )
+    assert row is not None
+    tx.touch()
+    return row[0]
+
+
+def _store_evidence(tx: Transaction, verdict: int, submission: VerdictSubmission) -> None:
+    rows = [
+        {
+            "verdict": verdict,
+            "position": position,
+            "claim": each.claim,
+            "fact": int(each.fact_id.removeprefix("f")),
+            "value": each.value,
+        }
+        for position, each in enumerate(submission.evidence)
+    ]
+    tx.run_many("INSERT INTO evidence VALUES (:verdict, :position, :claim, :fact, :value)", rows)
+
+
+def _quality_json(qualities: Sequence[DataQuality]) -> str:
+    return json.dumps([{"kind": q.kind, "state": q.state, "age_days": q.age_days} for q in qualities])
+
+
+_COLUMNS = (
+    "seq, task_id, run_id, symbol, exchange, analyst, action, conviction, horizon_months, thesis, points, as_of,"
+    " data_quality, reason, session_id, model, created_at"
+)
+
+
+def verdicts_of_task(tx: Transaction, task_id: str) -> list[Verdict]:
+    """In the order in which they were made; empty if there are none."""
+    sql = f"SELECT {_COLUMNS} FROM verdicts WHERE task_id = :id ORDER BY seq"
+    return [_verdict(tx, row) for row in tx.rows(sql, id=task_id)]
+
+
+def verdicts_of_run(tx: Transaction, run_id: str) -> list[Verdict]:
+    """In the order in which they were made; empty if there are none."""
+    sql = f"SELECT {_COLUMNS} FROM verdicts WHERE run_id = :id ORDER BY seq"
+    return [_verdict(tx, row) for row in tx.rows(sql, id=run_id)]
+
+
+def verdict_history(tx: Transaction, stock: Stock, limit: int = 20) -> list[Verdict]:
+    """The newest verdicts of one stock, newest first."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM verdicts WHERE symbol = :s AND exchange = :e ORDER BY seq DESC LIMIT :limit",
+        s=stock.symbol,
+        e=stock.exchange.value,
+        limit=limit,
+    )
+    return [_verdict(tx, row) for row in rows]
+
+
+def latest_verdicts(
+    tx: Transaction, stocks: Sequence[Stock] | None = None, *, limit: int = 50, after: Stock | None = None
+) -> list[Verdict]:
+    """The newest verdict of each stock (of all stocks where None), by stock, the first `limit` after `after`."""
+    keys = None if stocks is None else json.dumps([str(stock) for stock in stocks])
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM verdicts WHERE seq IN"
+        " (SELECT max(seq) FROM verdicts GROUP BY symbol, exchange)"
+        " AND (:keys IS NULL OR exchange || ':' || symbol IN (SELECT value FROM json_each(:keys)))"
+        " AND (:symbol IS NULL OR (symbol, exchange) > (:symbol, :exchange))"
+        " ORDER BY symbol, exchange LIMIT :limit",
+        keys=keys,
+        symbol=None if after is None else after.symbol,
+        exchange=None if after is None else after.exchange.value,
+        limit=limit,
+    )
+    return [_verdict(tx, row) for row in rows]
+
+
+def _verdict(tx: Transaction, row: tuple[Any, ...]) -> Verdict:
+    points = json.loads(row[10])
+    return Verdict(
+        task_id=row[1],
+        run_id=row[2],
+        stock=Stock(row[3], Exchange(row[4])),
+        analyst=Analyst(row[5]),
+        action=Action(row[6]),
+        conviction=row[7],
+        horizon_months=row[8],
+        thesis=row[9],
+        evidence=_evidence(tx, row[0]),
+        bull_points=tuple(points.get("bull_points", ())),
+        bear_points=tuple(points.get("bear_points", ())),
+        risks=tuple(points.get("risks", ())),
+        would_change_view=tuple(points.get("would_change_view", ())),
+        catalysts=tuple(_catalyst(each) for each in points.get("catalysts", ())),
+        as_of=_date(row[11]),
+        data_quality=tuple(DataQuality(**each) for each in json.loads(row[12])),
+        reason=row[13],
+        session_id=row[14],
+        model=row[15],
+        created_at=from_micros(row[16]),
+    )
+
+
+def _evidence(tx: Transaction, verdict: int) -> tuple[Evidence, ...]:
+    rows = tx.rows(
+        "SELECT claim, facts.seq, evidence.value, name, unit, as_of, source, inputs"
+        " FROM evidence JOIN facts ON facts.seq = evidence.fact WHERE verdict = :id ORDER BY position",
+        id=verdict,
+    )
+    return tuple(
+        Evidence(
+            claim=claim,
+            fact_id=f"f{fact}",
+            value=value,
+            name=name,
+            unit=unit,
+            as_of=date.fromisoformat(as_of),
+            source=source,
+            inputs=inputs,
+        )
+        for claim, fact, value, name, unit, as_of, source, inputs in rows
+    )
+
+
+def _catalyst(stored: dict[str, str | None]) -> Catalyst:
+    return Catalyst(str(stored["what"]), _date(stored["date"]))
+
+
+def _date(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

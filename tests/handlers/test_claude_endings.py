@@ -1,0 +1,297 @@
+"""How sessions of the real Claude CLI end: limits, failures, cancellation, and the death of the desk."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from handlers.ai_analysis import AnalystSettings
+from handlers.analyst.costs import sessions_of_task
+from handlers.verdicts import verdicts_of_task
+from queues.database import Database
+from queues.errors import StaleClaimError
+from queues.lifecycle import interrupt
+from queues.model import QueueName
+from queues.outcome import Completed, HoldRequest, Retry, Snooze
+from tests.handlers.claude import (
+    INFY,
+    TCS,
+    analyse,
+    follow_ups,
+    is_alive,
+    know,
+    launched_pid,
+    payload,
+    processes_that_name,
+    until,
+)
+from tests.handlers.conftest import TaskRunner
+from tests.standins.claude_scripts import (
+    always,
+    submits_one_per_turn,
+    usage_limit,
+)
+from tests.standins.messages_api import (
+    Fails,
+    MessagesApi,
+    Reply,
+    Request,
+    Says,
+    Stalls,
+    grounded_verdict,
+    submits_all,
+)
+
+AI = QueueName.AI_ANALYSIS
+
+
+async def test_a_usage_limit_snoozes_and_holds_the_queue_until_the_reset_and_nothing_is_paid_twice(
+    api: MessagesApi,
+    claude: AnalystSettings,
+    database: Database,
+    running_task: TaskRunner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")  # only a subscription has usage windows
+    monkeypatch.setenv("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummy")
+    resets_at = datetime(2099, 12, 31, 5, 30, tzinfo=UTC)  # ahead of the CLI's own clock
+    limit = usage_limit(int(resets_at.timestamp()))
+
+    def script(request: Request) -> Reply:
+        return limit(request) if request.submitted else Says(submits=(grounded_verdict(request.stocks[0]),))
+
+    api.script = script
+    know(database, INFY, TCS)
+    ctx = running_task(AI, payload(INFY, TCS))
+
+    outcome = await analyse(ctx, claude)
+
+    assert isinstance(outcome, Snooze)
+    assert outcome.until == resets_at
+    assert outcome.hold == HoldRequest("usage_limit", outcome.reason, resets_at)
+    assert "five-hour usage limit is used up; the queue goes on at 2099-12-31 05:30 UTC" in outcome.reason
+
+    api.script = submits_all
+    assert isinstance(await analyse(running_task.again(ctx, outcome), claude), Completed)
+    assert [entry["stock"] for entry in api.requests[-1].stocks] == ["NSE:TCS"]
+    assert len(database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))) == 2
+
+
+async def test_a_missing_sign_in_holds_the_queue_with_the_command_that_mends_it(
+    api: MessagesApi,
+    claude: AnalystSettings,
+    database: Database,
+    running_task: TaskRunner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    know(database, INFY)
+
+    outcome = await analyse(running_task(AI, payload(INFY)), claude)
+
+    assert isinstance(outcome, Snooze)
+    assert outcome.hold is not None
+    assert (outcome.hold.source, outcome.hold.until) == ("sign_in", None)
+    assert "stockdesk login" in outcome.hold.reason
+    assert api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "source"),
+    [
+        (Fails(404, "not_found_error", "model: claude-sonnet-4-5"), "model"),
+        (Fails(400, "invalid_request_error", "Your credit balance is too low to access the API"), "billing"),
+        (Fails(401, "authentication_error", "invalid x-api-key"), "sign_in"),
+    ],
+)
+async def test_what_only_a_person_can_mend_holds_the_queue(
+    failure: Fails,
+    source: str,
+    api: MessagesApi,
+    claude: AnalystSettings,
+    database: Database,
+    running_task: TaskRunner,
+) -> None:
+    api.script = always(failure)
+    know(database, INFY)
+
+    outcome = await analyse(running_task(AI, payload(INFY)), claude)
+
+    assert isinstance(outcome, Snooze), outcome
+    assert outcome.hold is not None
+    assert outcome.hold.source == source
+
+
+async def test_a_busy_api_is_tried_again_by_the_cli_and_then_by_the_queue(
+    api: MessagesApi, claude: AnalystSettings, database: Database, running_task: TaskRunner
+) -> None:
+    api.script = always(Fails(529, "overloaded_error", "Overloaded"))
+    know(database, INFY)
+    ctx = running_task(AI, payload(INFY))
+
+    outcome = await analyse(ctx, claude)
+
+    assert isinstance(outcome, Retry)
+    assert "Overloaded" in outcome.error
+    assert len(api.requests) == 3
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    assert (session.ended_as, session.spent.turns) == ("Busy", 0)
+
+
+async def test_facts_too_long_for_the_model_are_split(
+    api: MessagesApi, claude: AnalystSettings, database: Database, running_task: TaskRunner
+) -> None:
+    api.script = always(
+        Fails(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")
+    )
+    know(database, INFY, TCS)
+
+    outcome = await analyse(running_task(AI, payload(INFY, TCS)), claude)
+
+    assert [task.payload["stocks"] for task in follow_ups(database, outcome)] == [["NSE:INFY"], ["NSE:TCS"]]
+
+
+@pytest.mark.usefixtures("api")
+async def test_a_cli_that_dies_is_reported_in_its_own_words_and_tried_again(
+    claude: AnalystSettings, database: Database, running_task: TaskRunner, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken cli"
+    broken.write_text("#!/bin/sh\necho no such interpreter >&2\nexit 3\n", encoding="utf-8")
+    broken.chmod(0o700)
+    know(database, INFY)
+    ctx = running_task(AI, payload(INFY))
+
+    outcome = await analyse(ctx, replace(claude, cli=broken))
+
+    assert outcome == Retry("The Claude CLI did not run: no such interpreter")
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    assert (session.ended_as, session.spent.cost_usd) == ("LaunchFailed", None)
+
+
+async def test_a_missing_cli_holds_the_queue_and_costs_no_session(
+    claude: AnalystSettings, database: Database, running_task: TaskRunner, tmp_path: Path
+) -> None:
+    know(database, INFY)
+    ctx = running_task(AI, payload(INFY))
+
+    outcome = await analyse(ctx, replace(claude, cli=tmp_path / "nowhere"))
+
+    assert isinstance(outcome, Snooze)
+    assert outcome.hold is not None
+    assert "STOCKDESK_CLAUDE_CLI" in outcome.hold.reason
+    assert database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id)) == []
+
+
+async def test_a_cancelled_session_is_gone_when_the_handler_returns_and_its_cost_is_known(
+    api: MessagesApi, claude: AnalystSettings, database: Database, running_task: TaskRunner
+) -> None:
+    def script(request: Request) -> Reply:
+        return Stalls() if request.submitted else Says(submits=(grounded_verdict(request.stocks[0]),))
+
+    api.script = script
+    know(database, INFY, TCS)
+    ctx = running_task(AI, payload(INFY, TCS))
+
+    pid = 0
+    async with anyio.create_task_group() as group:
+        group.start_soon(analyse, ctx, claude)
+        await anyio.to_thread.run_sync(api.wait_for_requests, 2)
+        pid = launched_pid(claude.folder)
+        assert is_alive(pid)
+        group.cancel_scope.cancel()
+
+    assert not is_alive(pid)
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    assert session.ended_as == "Interrupted"
+    assert session.spent.cost_usd == pytest.approx((1200 * 3 + 340 * 15) / 1e6)
+    assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))] == [INFY]
+
+
+@pytest.mark.usefixtures("api")
+async def test_a_deadline_that_passes_while_the_cli_starts_leaves_no_process(
+    claude: AnalystSettings, database: Database, running_task: TaskRunner
+) -> None:
+    know(database, INFY)
+    ctx = running_task(AI, payload(INFY))
+
+    outcome = await analyse(ctx, replace(claude, deadline=timedelta(milliseconds=150)))
+
+    assert isinstance(outcome, Retry)
+    assert "STOCKDESK_SESSION_MINUTES" in outcome.error
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    assert session.ended_as == "DeadlinePassed"
+    assert not processes_that_name(session.session_id)
+
+
+async def test_an_attempt_that_was_ended_elsewhere_stops_its_session_and_stores_nothing_more(
+    api: MessagesApi, claude: AnalystSettings, database: Database, running_task: TaskRunner
+) -> None:
+    know(database, INFY, TCS)
+    ctx = running_task(AI, payload(INFY, TCS))
+
+    def script(request: Request) -> Reply:
+        if request.submitted:
+            database.write_now(lambda tx: interrupt(tx, ctx.task.epoch))
+        return submits_one_per_turn(request)
+
+    api.script = script
+
+    with pytest.raises(StaleClaimError):
+        await analyse(ctx, claude)
+
+    assert len(api.requests) == 2
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    assert session.ended_as == "Interrupted"
+    assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))] == [INFY]
+
+
+DOOMED = """
+import sys
+from pathlib import Path
+
+import anyio
+
+from handlers.analyst.options import AnalystSettings
+from handlers.migrations import domain_migrations
+from queues.context import TaskContext
+from queues.database import Database
+from queues.lifecycle import take_over
+from queues.model import NewTask, QueueName
+from queues.scheduler import engine_migrations
+from queues.store import claim_next, enqueue
+from tests.handlers.claude import INFY, analyse, know, payload
+
+home = Path(sys.argv[1])
+database = Database(home / "desk.db", {"queues": engine_migrations(), "handlers": domain_migrations()})
+know(database, INFY)
+task = NewTask(queue=QueueName.AI_ANALYSIS, kind="analyse", payload=payload(INFY))
+database.write_now(lambda tx: enqueue(tx, [task]))
+epoch = database.write_now(lambda tx: take_over(tx, "doomed"))
+claimed = database.write_now(lambda tx: claim_next(tx, QueueName.AI_ANALYSIS, epoch))
+settings = AnalystSettings(analyst="claude", model="claude-sonnet-4-5", folder=home / "sessions")
+anyio.run(analyse, TaskContext(claimed, database), settings)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's own")
+def test_a_desk_killed_in_mid_session_takes_its_cli_along(api: MessagesApi, tmp_path: Path) -> None:
+    api.script = always(Stalls())
+    script = tmp_path / "doomed.py"
+    script.write_text(DOOMED, encoding="utf-8")
+    home = tmp_path / "home of the doomed"
+    home.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen([sys.executable, script, home], env=environment, cwd=tmp_path) as desk:
+        api.wait_for_requests(1)
+        pid = launched_pid(home / "sessions")
+        assert is_alive(pid)
+        desk.send_signal(signal.SIGKILL)
+        desk.wait()
+        until(lambda: not is_alive(pid))

@@ -1,0 +1,126 @@
+"""The guard around the Claude CLI, with other programs in its place."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handlers.analyst.cli import CliNotFoundError, end_orphans, find_cli, write_launcher
+from handlers.analyst.guard import scrubbed
+from tests.handlers.claude import until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither launcher nor guard")
+
+
+def cli_that(tmp_path: Path, line: str) -> Path:
+    script = tmp_path / "it's a cli"
+    script.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+    script.chmod(0o700)
+    return script
+
+
+def test_the_launched_process_becomes_the_cli_with_its_arguments(tmp_path: Path) -> None:
+    cli = cli_that(tmp_path, 'echo "$$ $1 $2"')
+    launcher = write_launcher(tmp_path, tmp_path / "lock", cli)
+
+    with subprocess.Popen([launcher, "--a b", "c'd"], stdout=subprocess.PIPE, text=True) as process:
+        printed, _ = process.communicate()
+
+    assert printed == f"{process.pid} --a b c'd\n"
+    assert (tmp_path / "pid").read_text(encoding="utf-8") == f"{process.pid}\n"
+
+
+def test_a_session_waits_until_the_one_before_is_gone(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    launcher = write_launcher(tmp_path, tmp_path / "lock", cli_that(tmp_path, f'touch "{ran}"'))
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+    with subprocess.Popen([launcher]) as process:
+        until(lambda: _waits_for_a_lock(process.pid))
+        assert not ran.exists()
+        os.close(lock)
+
+    assert process.returncode == 0
+    assert ran.exists()
+
+
+def _waits_for_a_lock(pid: int) -> bool:
+    """`/proc/locks` lists a process that waits with an arrow: "3: -> FLOCK ADVISORY WRITE 77 …"."""
+    locks = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
+    return any("->" in line and f" {pid} " in line for line in locks)
+
+
+def test_the_lock_lives_as_long_as_the_cli(tmp_path: Path) -> None:
+    launcher = write_launcher(tmp_path, tmp_path / "lock", cli_that(tmp_path, "echo up; read line"))
+    with subprocess.Popen([launcher], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        lock = os.open(tmp_path / "lock", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        process.kill()
+        process.wait()
+        until(lambda: _can_lock(lock))
+        os.close(lock)
+
+
+def _can_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def test_an_orphan_is_ended_and_its_folder_cleared_before_the_next_session(tmp_path: Path) -> None:
+    folder = tmp_path / "old session"
+    folder.mkdir()
+    launcher = write_launcher(folder, tmp_path / "lock", cli_that(tmp_path, "echo up; read line"))
+    with subprocess.Popen([launcher], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        end_orphans(tmp_path, tmp_path / "lock")
+        assert process.wait() == -signal.SIGKILL
+    assert not folder.exists()
+
+
+def test_a_process_that_merely_got_an_orphans_old_id_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "old session"
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
+        (folder / "pid").write_text(f"{bystander.pid}\n", encoding="utf-8")
+        end_orphans(tmp_path, tmp_path / "lock")
+        assert bystander.poll() is None
+        bystander.communicate(b"\n")
+        assert bystander.returncode == 0
+    assert not folder.exists()
+
+
+def test_the_surrounding_session_is_scrubbed_and_credentials_stay() -> None:
+    kept = {
+        "PATH": "/usr/bin",
+        "ANTHROPIC_API_KEY": "k",
+        "ANTHROPIC_BASE_URL": "u",
+        "CLAUDE_CONFIG_DIR": "/c",
+        "CLAUDE_CODE_OAUTH_TOKEN": "t",
+        "CLAUDE_CODE_USE_BEDROCK": "1",
+        "CLAUDE_CODE_MAX_RETRIES": "2",
+    }
+    session = {"CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "s", "CLAUDE_CODE_MESSAGING_SOCKET": "/s"}
+    assert scrubbed({**kept, **session}) == kept
+
+
+def test_the_configured_cli_wins_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    cli = cli_that(tmp_path, "true")
+    assert find_cli(cli) == cli
+    with pytest.raises(CliNotFoundError, match="nowhere"):
+        find_cli(tmp_path / "nowhere")
+
+
+def test_the_bundled_cli_is_the_default() -> None:
+    assert find_cli().parent.name == "_bundled"

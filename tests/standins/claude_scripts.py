@@ -1,0 +1,34 @@
+"""Other ways in which the stand-in of the Messages API can behave."""
+
+from tests.standins.messages_api import Fails, Reply, Request, Says, Script, grounded_verdict
+
+
+def submits_one_per_turn(request: Request) -> Reply:
+    left = [entry for entry in request.stocks if entry["stock"] not in request.submitted]
+    return Says(submits=(grounded_verdict(left[0]),)) if left else Says("All verdicts are submitted.")
+
+
+def says_nothing_useful(request: Request) -> Reply:  # noqa: ARG001 (a Script)
+    return Says("I would rather not submit anything.")
+
+
+def never_ends(request: Request) -> Reply:
+    """Submits a stock that nobody asked about, on every turn."""
+    return Says(submits=({**grounded_verdict(request.stocks[0]), "symbol": "NSE:NOTASKED"},))
+
+
+def always(reply: Reply) -> Script:
+    def script(_: Request) -> Reply:
+        return reply
+
+    return script
+
+
+def usage_limit(resets_at: int, window: str = "five_hour") -> Script:
+    """Refuses as the API does when a subscription's window is used up; `resets_at` is a Unix time."""
+    headers = {
+        "anthropic-ratelimit-unified-status": "rejected",
+        "anthropic-ratelimit-unified-reset": str(resets_at),
+        "anthropic-ratelimit-unified-representative-claim": window,
+    }
+    return always(Fails(429, "rate_limit_error", "usage limit reached", headers))
