@@ -38,7 +38,7 @@ def demo(
 
     try:
         findings = anyio.run(lambda: run_demo(new_console(), claude=claude, keep=keep))
-    except EngineError as error:
+    except (SettingsError, EngineError) as error:
         _fail(str(error))
     raise typer.Exit(1 if findings else 0)
 

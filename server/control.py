@@ -11,6 +11,7 @@ from queues.model import QueueName, TaskState
 from queues.store import find_task
 from server.desk import Desk
 from server.requests import RequestError
+from server.shortening import MOST_IDS
 from server.views import CancelView, ClearView, HoldChange, HoldView, RetryView, TaskView
 
 # The source of holds that a person sets; others are set by the limits that were met.
@@ -129,7 +130,8 @@ async def clear(desk: Desk, queue: QueueName) -> ClearView:
         cancelled = clear_queue(tx, queue, "The queue was cleared.")
         return ClearView(
             queue=queue,
-            cancelled=[task.id for task in cancelled],
+            cancelled_tasks=len(cancelled),
+            cancelled=[task.id for task in cancelled[:MOST_IDS]],
             still_running=None if running is None else running.id,
         )
 

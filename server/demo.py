@@ -21,7 +21,7 @@ from server import rendering
 from server.desk import Desk, open_desk
 from server.domain_views import VerdictPage, portfolio_view, verdict_page
 from server.requests import request_review
-from server.settings import Settings
+from server.settings import Settings, load_settings
 
 ALL = 1000  # more than the sample holds
 
@@ -37,12 +37,12 @@ async def run_demo(console: Console, *, claude: bool, keep: bool) -> Sequence[Fi
     """Run the whole job in a fresh home in a temporary folder, and show it; returns what went wrong."""
     home = Path(tempfile.mkdtemp(prefix="stockdesk-demo-"))
     try:
-        settings = Settings(
+        settings = load_settings(
             home=home,
             price_sources=("sample",),
             as_of=sample_last_day(),
             analyst="claude" if claude else "baseline",
-        )  # pyright: ignore[reportCallIssue] (the other settings come from the environment)
+        )
         _introduce(console, settings)
         async with open_desk(settings, "demo") as desk:
             await _work(console, desk)

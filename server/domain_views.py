@@ -8,6 +8,7 @@ from handlers.portfolio import Account, accounts
 from handlers.valuation import CurrencyTotal, ValuedHolding, currency_totals, value_holdings
 from handlers.verdict import DISCLAIMER, Evidence, Verdict
 from queues.database import Transaction
+from server.shortening import that_fit
 from server.views import View
 
 
@@ -93,15 +94,18 @@ class PortfolioView(View):
 
 
 def portfolio_view(tx: Transaction, account: str | None, *, offset: int, limit: int) -> PortfolioView:
+    """The holdings from the `offset`th on, at most `limit` and what fits a page. `account` as it is stored."""
     valued = value_holdings(tx, account)
     unpriced = sum(each.value is None for each in valued)
     missing = f" {unpriced} have no known close; enqueue_data_fetch gets it." if unpriced else ""
+    holdings = that_fit(HoldingView.of(each) for each in valued[offset : offset + limit])
+    end = offset + len(holdings)
     return PortfolioView(
         accounts=[AccountView.of(each) for each in accounts(tx) if account in (None, each.name)],
         totals=[TotalView.of(total) for total in currency_totals(valued)],
         total=len(valued),
-        holdings=[HoldingView.of(each) for each in valued[offset : offset + limit]],
-        next_cursor=str(offset + limit) if offset + limit < len(valued) else None,
+        holdings=holdings,
+        next_cursor=str(end) if end < len(valued) else None,
         message=f"{len(valued)} holdings.{missing}" if valued else "Nothing is held; sync a broker's export.",
     )
 
@@ -212,10 +216,10 @@ class VerdictPage(View):
 def verdict_page(
     verdicts: Sequence[Verdict], *, limit: int, full: bool, unknown: Sequence[str] = ()
 ) -> VerdictPage:
-    """A page of at most `limit` of these, which are one more where another page follows."""
-    more = len(verdicts) > limit
+    """As many of these as fit a page, at most `limit`; given one more than that, another page follows."""
+    shown = that_fit(VerdictView.of(verdict, full=full) for verdict in verdicts[:limit])
     return VerdictPage(
-        verdicts=[VerdictView.of(verdict, full=full) for verdict in verdicts[:limit]],
+        verdicts=shown,
         unknown=list(unknown),
-        next_cursor=str(verdicts[limit - 1].stock) if more else None,
+        next_cursor=shown[-1].stock if len(shown) < len(verdicts) else None,
     )

@@ -9,6 +9,7 @@ from typing import Literal
 import anyio
 
 from handlers.run_report import run_stocks
+from handlers.stocks import Stock, StockError, parse_stock
 from queues.database import Transaction
 from queues.inspection import TaskFilter, list_tasks, queue_status, tasks_of_run
 from queues.lifecycle import find_leader
@@ -17,6 +18,7 @@ from queues.scheduler import lock_path
 from queues.store import find_task
 from server.desk import Desk
 from server.requests import RequestError
+from server.shortening import that_fit
 from server.views import LeaderView, QueueView, RunView, StatusView, TaskDetail, TaskPage, TaskView
 
 CURSOR = re.compile(r"[0-9]{1,18}")
@@ -77,11 +79,10 @@ async def page_of_tasks(
 
     def read(tx: Transaction) -> TaskPage:
         tasks, total = list_tasks(tx, wanted, limit=limit + 1, before=before)
-        more = len(tasks) > limit
+        shown = that_fit(TaskView.of(tx, task) for task in tasks[:limit])
+        more = len(shown) < len(tasks)
         return TaskPage(
-            total=total,
-            tasks=[TaskView.of(tx, task) for task in tasks[:limit]],
-            next_cursor=str(tasks[limit - 1].seq) if more else None,
+            total=total, tasks=shown, next_cursor=str(tasks[len(shown) - 1].seq) if more else None
         )
 
     return await desk.database.read(read)
@@ -94,10 +95,24 @@ def number_of(cursor: str) -> int:
         RequestError: it is not one that a page gave.
     """
     if not CURSOR.fullmatch(cursor):
-        raise RequestError(
-            f"The cursor {cursor[:40]!r} is not one that a page gave; leave it out to start anew."
-        )
+        raise RequestError(_not_a_cursor(cursor))
     return int(cursor)
+
+
+def stock_of(cursor: str) -> Stock:
+    """The stock that a cursor stands for.
+
+    Raises:
+        RequestError: it is not one that a page gave.
+    """
+    try:
+        return parse_stock(cursor)
+    except StockError as error:
+        raise RequestError(_not_a_cursor(cursor)) from error
+
+
+def _not_a_cursor(cursor: str) -> str:
+    return f"The cursor {cursor[:40]!r} is not one that a page gave; leave it out to start anew."
 
 
 def run_view(tx: Transaction, run_id: str) -> RunView:

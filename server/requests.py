@@ -8,6 +8,7 @@ import anyio.to_thread
 from pydantic import ValidationError
 
 from handlers.planning import Plan, plan_analysis, plan_fetch, sync_task
+from handlers.portfolio import accounts
 from handlers.portfolio_sync import SyncPayload
 from handlers.resolve import held_stocks, resolve_stocks
 from handlers.stocks import Exchange, Stock, parse_exchange
@@ -19,6 +20,7 @@ from server.views import EnqueueView, enqueue_view
 ADVICE = (
     "Tasks run in the background while this client or `stockdesk worker` is open; get_task shows how far."
 )
+FOLLOWS = "Its fetches and analysis sessions of 2-3 stocks join the same run once the file is read."
 # A file that is attached in a chat arrives as text; anything larger comes as a path.
 MAX_CSV_BYTES = 1_000_000
 
@@ -46,9 +48,7 @@ async def request_sync(
         raise RequestError(
             "Give either path (absolute or ~) or csv_text (the file's content), not both or none."
         )
-    upload = (
-        None if csv_text is None else await anyio.to_thread.run_sync(_keep_upload, desk.uploads, csv_text)
-    )
+    upload = None if csv_text is None else _upload_name(csv_text)
     try:
         payload = SyncPayload(
             account=account,
@@ -61,7 +61,10 @@ async def request_sync(
         raise RequestError(_sentence(error)) from error
     if payload.path is not None:
         await anyio.to_thread.run_sync(_require_file, payload.path)
-    return await _enqueue(desk, lambda _: Plan([sync_task(payload)], {}))
+    if csv_text is not None and upload is not None:
+        await anyio.to_thread.run_sync(_keep_upload, desk.uploads / upload, csv_text)
+    advice = f"{FOLLOWS} {ADVICE}" if then_review else ADVICE
+    return await _enqueue(desk, lambda _: Plan([sync_task(payload)], {}), advice)
 
 
 async def request_review(
@@ -79,10 +82,9 @@ async def request_review(
         )
 
     def plan(tx: Transaction) -> Plan:
-        stocks = held_stocks(tx, account)
+        stocks = held_stocks(tx, known_account(tx, account))
         if not stocks:
-            whose = f"The account {account!r}" if account else "The portfolio"
-            raise RequestError(f"{whose} holds nothing yet; pass path or csv_text of a broker's export.")
+            raise RequestError("Nothing is held yet; pass path or csv_text of a broker's export.")
         return _analysis(desk, tx, stocks, priority=0)
 
     return await _enqueue(desk, plan)
@@ -131,11 +133,11 @@ def _analysis(desk: Desk, tx: Transaction, stocks: Sequence[Stock], *, priority:
     return plan_analysis(tx, stocks, now=desk.clock(), stocks_per_session=size, priority=priority)
 
 
-async def _enqueue(desk: Desk, plan: Callable[[Transaction], Plan]) -> EnqueueView:
+async def _enqueue(desk: Desk, plan: Callable[[Transaction], Plan], advice: str = ADVICE) -> EnqueueView:
     def work(tx: Transaction) -> EnqueueView:
         planned = plan(tx)
         covered: Mapping[str, str] = {str(stock): task_id for stock, task_id in planned.covered.items()}
-        return enqueue_view(enqueue(tx, planned.tasks), covered, advice=ADVICE)
+        return enqueue_view(enqueue(tx, planned.tasks), covered, advice=advice)
 
     return await desk.database.write(work)
 
@@ -146,20 +148,40 @@ def _exchange(desk: Desk | None, exchange: str | None) -> Exchange | None:
     return None if desk is None else desk.settings.default_exchange
 
 
-def _keep_upload(folder: Path, csv_text: str) -> str:
-    """Keep the text in the home under a name made from its content, and return that name."""
-    content = csv_text.encode()
+def known_account(tx: Transaction, account: str | None) -> str | None:
+    """The account's name as it is stored, whatever its case; None, for all accounts, stays None.
+
+    Raises:
+        RequestError: nothing was ever synced into an account of this name.
+    """
+    if account is None:
+        return None
+    names = [each.name for each in accounts(tx)]
+    if account.strip().lower() not in names:
+        known = f"the accounts are {', '.join(names)}" if names else "sync a broker's export first"
+        raise RequestError(f"There is no account {account[:40]!r}; {known}.")
+    return account.strip().lower()
+
+
+def _upload_name(csv_text: str) -> str:
+    """A file name made from the content, so that the same text is the same file."""
     if not csv_text.strip():
         raise RequestError("csv_text is empty; pass the content of the broker's export.")
+    content = csv_text.encode()
     if len(content) > MAX_CSV_BYTES:
         raise RequestError(
             f"csv_text has {len(content)} bytes, more than {MAX_CSV_BYTES}; pass the file's path."
         )
-    name = f"{hashlib.sha256(content).hexdigest()[:32]}.csv"
-    part = folder / f"{name}.part"
-    part.write_bytes(content)
-    part.replace(folder / name)
-    return name
+    return f"{hashlib.sha256(content).hexdigest()[:32]}.csv"
+
+
+def _keep_upload(file: Path, csv_text: str) -> None:
+    part = file.with_suffix(".part")
+    try:
+        part.write_bytes(csv_text.encode())
+        part.replace(file)
+    except OSError as error:
+        raise RequestError(f"csv_text cannot be kept in the home: {error}; free some space there.") from error
 
 
 def _require_file(path: str) -> None:

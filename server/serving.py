@@ -4,12 +4,15 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import NoReturn
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import NoReturn, cast
 
 import anyio
+import apsw
 
+from queues.scheduler import SequentialQueueManager
 from server.app import build_server
 from server.desk import Desk, open_desk
 from server.logs import configure_logs
@@ -26,8 +29,10 @@ async def serve_stdio(settings: Settings) -> None:
     """Serve MCP over stdin and stdout, and lead the queues if no other process does; ends the process."""
 
     async def until_eof(desk: Desk) -> None:
-        await build_server(desk).run_stdio_async()
-        log.info("The client closed stdin")
+        try:
+            await build_server(desk).run_stdio_async()
+        except* BrokenPipeError:
+            log.info("The client went away in the middle of an answer")
 
     await _run_desk(settings, "serve", until_eof)
 
@@ -43,40 +48,105 @@ async def work(settings: Settings) -> None:
 
 
 async def _run_desk(settings: Settings, command: str, body: Callable[[Desk], Awaitable[None]]) -> None:
-    async with open_desk(settings, command) as desk, anyio.create_task_group() as tasks:
-        configure_logs(settings.home / "logs", settings.log_level, command=command)
-        stopped = anyio.Event()
-        running = anyio.CancelScope()
+    # Signals are caught from before the queues run, so that none can end them without a record.
+    with _signals_to_stop() as signals:
+        async with open_desk(settings, command) as desk:
+            configure_logs(settings.home / "logs", settings.log_level, command=command)
+            running = _Running(desk.manager)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(running.leave_on, signals)
+                tasks.start_soon(running.run_queues)
+                code = await _exit_code(body(desk), "serving")
+                await running.leave("end of input" if code == 0 else "an error", code)
 
-        async def run_queues(*, task_status: anyio.abc.TaskStatus[None]) -> None:
-            with running:
-                await desk.manager.run(task_status=task_status)
-            stopped.set()
 
-        async def leave_on_signal() -> None:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for signum in signals:
-                    await leave(f"signal {signum.name}")
+class _Running:
+    """The queues of this process, and the one way out of it."""
 
-        async def leave(why: str) -> NoReturn:
-            # First of all, before anything is awaited: a kill may follow in 100 ms.
-            interrupted = desk.manager.interrupt()
+    def __init__(self, manager: SequentialQueueManager) -> None:
+        self._manager = manager
+        self._scope = anyio.CancelScope()
+        self._stopped = anyio.Event()
+
+    async def run_queues(self) -> None:
+        """Run the queues until `leave` stops them; an error that ends them ends the process."""
+        code = 0
+        with self._scope:
+            code = await _exit_code(self._listen_and_lead(), "the queues")
+        self._stopped.set()
+        if not self._scope.cancel_called:
+            await self.leave("an error", code)
+
+    async def _listen_and_lead(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(self._manager.run)
+            # Requests may have begun to wait before anything could ring here.
+            self._manager.bell.ring_here()
+
+    async def leave_on(self, signals: AsyncIterator[signal.Signals]) -> None:
+        async for signum in signals:
+            await self.leave(signum.name)
+
+    async def leave(self, why: str, code: int = 0) -> NoReturn:
+        """Record the running tasks as interrupted, stop them, and end the process within `STOP_SECONDS`.
+
+        It ends here and not by returning: a thread may block on stdin, and no interpreter exit can end it.
+        """
+        # From a thread of its own, for the event loop may block: on a slow disk, or on a stderr that nobody reads.
+        bound = threading.Timer(STOP_SECONDS, os._exit, [code])
+        bound.daemon = True
+        bound.start()
+        # Before anything is awaited: a kill may follow in 100 ms.
+        self._interrupt(why)
+        self._scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await self._stopped.wait()
+        os._exit(code)
+
+    def _interrupt(self, why: str) -> None:
+        try:
+            interrupted = self._manager.interrupt()
+        except apsw.Error as error:
+            log.error(  # noqa: TRY400 (no bug of ours: the disk's or another process's)
+                "Leaving on %s; the running tasks cannot be recorded as interrupted (%s), they spend an attempt",
+                why,
+                error,
+            )
+        else:
             log.info("Leaving on %s; interrupted: %s", why, ", ".join(interrupted) or "nothing")
-            running.cancel()
-            with anyio.move_on_after(STOP_SECONDS, shield=True):
-                await stopped.wait()
-            # A thread may still block on stdin, and no interpreter exit can end it.
-            _exit_now()
-
-        await tasks.start(run_queues)
-        with suppress(NotImplementedError):  # Windows: Ctrl-C ends the process, hosts close stdin
-            tasks.start_soon(leave_on_signal)
-        await body(desk)
-        await leave("end of input")
 
 
-def _exit_now() -> NoReturn:
-    logging.shutdown()
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-    os._exit(0)
+async def _exit_code(work: Awaitable[None], what: str) -> int:
+    """0 if `work` ended well, else 1, with the error in the log and on stderr."""
+    try:
+        await work
+    # An exception that left the task group would wait there for the thread that blocks on stdin, for ever.
+    except Exception as error:
+        log.critical("Stockdesk ends, because of an error in %s: %s", what, _sentence(error), exc_info=error)
+        return 1
+    return 0
+
+
+def _sentence(error: BaseException) -> str:
+    """What the innermost errors say: a task group wraps them."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return "; ".join(map(_sentence, group.exceptions))
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _signals_to_stop() -> Generator[AsyncIterator[signal.Signals]]:
+    """The signals that ask this process to end, those left out that whoever started it has it ignore."""
+    if sys.platform == "win32":  # Ctrl-C raises KeyboardInterrupt, hosts close stdin
+        yield _never()
+        return
+    asking = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    heeded = [signum for signum in asking if signal.getsignal(signum) is not signal.SIG_IGN]
+    with anyio.open_signal_receiver(*heeded) as signals:
+        yield signals
+
+
+async def _never() -> AsyncIterator[signal.Signals]:
+    await anyio.sleep_forever()
+    yield signal.SIGINT  # an iterator without a yield would be a coroutine

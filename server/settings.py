@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     analyst: Literal["claude", "baseline"] = Field(
         "claude", description="Who writes verdicts: Claude, or rules over the numbers."
     )
-    stocks_per_session: Literal[2, 3] = Field(2, description="Stocks in one Claude session.")
+    stocks_per_session: int = Field(2, ge=2, le=3, description="Stocks in one Claude session.")
     model: str = Field("sonnet", min_length=1, description="Claude model or alias of the sessions.")
     claude_cli: Path | None = Field(
         None, description="Claude CLI to run; else the one that Stockdesk brings."
@@ -84,17 +84,17 @@ def toml_path() -> Path:
     return (Path(home).expanduser() if home else default_home()) / TOML_NAME
 
 
-def load_settings() -> Settings:
-    """Read and check all settings.
+def load_settings(**chosen: Any) -> Settings:
+    """Read and check all settings; what is `chosen` here goes before every other origin.
 
     Raises:
         SettingsError: one of them cannot be used, or settings.toml cannot be read.
     """
     try:
-        return Settings()  # pyright: ignore[reportCallIssue] (every field has a default or a source)
+        return Settings(**chosen)
     except ValidationError as error:
         raise SettingsError(" ".join(_explain(error))) from error
-    except (tomllib.TOMLDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{toml_path()} cannot be read: {error}.") from error
 
 
@@ -119,7 +119,7 @@ def list_settings(settings: Settings, environment: Mapping[str, str]) -> list[Se
     """Every setting with its value and where that comes from: environment, settings.toml or default."""
     path = toml_path()
     in_toml: Mapping[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
-    set_variables = {name.upper() for name in environment}
+    set_variables = {name.upper() for name, value in environment.items() if value}
     rows: list[SettingOrigin] = []
     for name, info in Settings.model_fields.items():
         variable = f"{PREFIX}{name.upper()}"

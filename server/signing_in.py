@@ -4,7 +4,7 @@ import subprocess
 
 import anyio.to_thread
 
-from handlers.analyst.cli import find_cli
+from handlers.analyst.cli import CliNotFoundError, find_cli
 from handlers.analyst.troubles import SIGN_IN
 from queues.holds import release_queue
 from queues.model import QueueName
@@ -17,8 +17,13 @@ async def sign_in(settings: Settings) -> tuple[str, bool]:
 
     Returns a sentence, and whether the sign-in succeeded.
     """
-    command = [str(find_cli(settings.claude_cli)), "auth", "login"]
-    ended = await anyio.to_thread.run_sync(lambda: subprocess.run(command, check=False))  # noqa: S603 (our own CLI)
+    try:
+        command = [str(find_cli(settings.claude_cli)), "auth", "login"]
+        ended = await anyio.to_thread.run_sync(lambda: subprocess.run(command, check=False))  # noqa: S603 (our own CLI)
+    except CliNotFoundError as error:
+        return str(error), False
+    except OSError as error:
+        return f"The Claude CLI cannot be run: {error}; correct STOCKDESK_CLAUDE_CLI or unset it.", False
     if ended.returncode != 0:
         return f"The sign-in did not succeed (exit code {ended.returncode}); nothing was changed.", False
     make_folders(settings)

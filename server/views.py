@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -9,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from queues.database import Transaction
 from queues.inspection import QueueStatus, WaitingFor, attempts_of, waiting_for
 from queues.model import Attempt, Enqueued, Hold, Leader, QueueName, Task, TaskState
+from server.shortening import MOST_IDS, shortened, shortened_text
+
+# A task that waited for a usage limit again and again has many.
+MOST_ATTEMPTS = 20
 
 
 class View(BaseModel):
@@ -34,6 +39,8 @@ class WaitingView(View):
 
 
 class TaskView(View):
+    """Long lists in `payload` and `result` are cut, and say so."""
+
     id: str
     run_id: str
     queue: QueueName
@@ -70,15 +77,12 @@ class TaskView(View):
             if progress is None
             else ProgressView(done=progress.done, total=progress.total, message=progress.message),
             waiting_for=WaitingView.of(waiting_for(tx, task)),
-            payload=_json(task.payload),
-            result=None if task.result is None else _json(task.result),
-            error=task.error,
+            payload={key: shortened(value) for key, value in task.payload.items()},
+            result=None
+            if task.result is None
+            else {key: shortened(value) for key, value in task.result.items()},
+            error=None if task.error is None else shortened_text(task.error),
         )
-
-
-def _json(value: Mapping[str, object]) -> dict[str, JsonValue]:
-    # The store holds nothing but JSON objects; pydantic checks the values once more.
-    return dict(value)  # pyright: ignore[reportReturnType]
 
 
 class AttemptView(View):
@@ -99,7 +103,7 @@ class AttemptView(View):
             started_at=attempt.started_at,
             ended_at=attempt.ended_at,
             outcome=attempt.outcome,
-            detail=attempt.detail,
+            detail=None if attempt.detail is None else shortened_text(attempt.detail),
         )
 
 
@@ -116,13 +120,15 @@ class RunView(View):
 
 
 class TaskDetail(View):
+    """A task, its newest 20 attempts, and its run."""
+
     task: TaskView
     attempts: list[AttemptView]
     run: RunView
 
     @classmethod
     def of(cls, tx: Transaction, task: Task, run: RunView) -> "TaskDetail":
-        attempts = [AttemptView.of(attempt) for attempt in attempts_of(tx, task)]
+        attempts = [AttemptView.of(attempt) for attempt in attempts_of(tx, task)[-MOST_ATTEMPTS:]]
         return cls(task=TaskView.of(tx, task), attempts=attempts, run=run)
 
 
@@ -135,7 +141,10 @@ class TaskPage(View):
 
 
 class EnqueueView(View):
-    """What a request became. `already_queued` names, per stock or task, the unfinished task that does it."""
+    """What a request became. `already_queued` names, per stock or task, the unfinished task that does it.
+
+    Of both, 100 are named; list_tasks(run_id) shows all.
+    """
 
     run_id: str | None
     tasks: int
@@ -235,7 +244,10 @@ class HoldChange(View):
 
 
 class ClearView(View):
+    """`cancelled` names the first 100 of the `cancelled_tasks`."""
+
     queue: QueueName
+    cancelled_tasks: int
     cancelled: list[str]
     still_running: str | None
 
@@ -253,7 +265,7 @@ def enqueue_view(enqueued: Sequence[Enqueued], covered: Mapping[str, str], *, ad
         run_id=run_id,
         tasks=len(new),
         sessions=sessions,
-        task_ids=[each.task.id for each in enqueued],
-        already_queued={**covered, **held},
+        task_ids=[each.task.id for each in enqueued[:MOST_IDS]],
+        already_queued=dict(islice({**covered, **held}.items(), MOST_IDS)),
         message=f"{counted}. {advice}",
     )

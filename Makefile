@@ -1,0 +1,21 @@
+# Everything runs in .venv, which the README's first command makes.
+PYTHON := .venv/bin/python
+
+.PHONY: test check format tools
+
+test:
+	$(PYTHON) -m pytest
+
+check: tools
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+	$(PYTHON) .ci/sizes.py
+
+format: tools
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+tools:
+	@$(PYTHON) -c "import importlinter" 2>/dev/null || .venv/bin/pip install --quiet --editable '.[dev]'

@@ -1,0 +1,27 @@
+"""The tools. Each validates by its types, makes one call, and answers with one view."""
+
+from mcp.server.mcpserver import MCPServer
+
+from server.desk import Desk
+from server.tools.control import add_control_tools
+from server.tools.enqueue import add_enqueue_tools
+from server.tools.inspect import add_inspection_tools
+from server.tools.results import add_result_tools
+
+
+def add_tools(mcp: MCPServer, desk: Desk) -> None:
+    """Register every tool, in the order in which a review uses them."""
+    add_enqueue_tools(mcp, desk)
+    add_inspection_tools(mcp, desk)
+    add_control_tools(mcp, desk)
+    add_result_tools(mcp, desk)
+    _refuse_unknown_arguments(mcp)
+
+
+def _refuse_unknown_arguments(mcp: MCPServer) -> None:
+    """An argument that is misspelt and dropped in silence would turn "fetch INFY" into "fetch everything"."""
+    for tool in mcp._tool_manager.list_tools():  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] (no public way)
+        arguments = tool.fn_metadata.arg_model
+        arguments.model_config["extra"] = "forbid"
+        arguments.model_rebuild(force=True)
+        tool.parameters = arguments.model_json_schema(by_alias=True)

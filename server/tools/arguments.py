@@ -1,0 +1,49 @@
+"""The types of the tools' arguments, and what the tools say of themselves."""
+
+from typing import Annotated, TypeAlias
+
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+# Claude Desktop cuts a local tool call off after 60 s.
+LONGEST_WAIT_SECONDS = 50
+# A thousand symbols are ten times a large portfolio.
+MOST_SYMBOLS = 1000
+
+READ = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+# Enqueuing twice is harmless: the second call is answered with the task of the first.
+ENQUEUE = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+)
+CONTROL = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+DESTROY = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
+)
+
+Symbol: TypeAlias = Annotated[str, Field(min_length=1, max_length=40)]
+Exchange: TypeAlias = Annotated[
+    str | None,
+    Field(
+        max_length=10,
+        description="Exchange of symbols written without one: NSE, BSE, NYSE, NASDAQ, ARCA, AMEX.",
+    ),
+]
+Account: TypeAlias = Annotated[
+    str | None, Field(max_length=40, description="Name of one account; all if left out.")
+]
+Path: TypeAlias = Annotated[
+    str | None,
+    Field(max_length=1000, description="Broker's export on the server's disk, absolute or with ~."),
+]
+CsvText: TypeAlias = Annotated[
+    str | None, Field(description="Content of the export (at most 1 MB), for a file attached in the chat.")
+]
+TaskId: TypeAlias = Annotated[str, Field(min_length=1, max_length=40, description="Like analysis-12.")]
+RunId: TypeAlias = Annotated[str | None, Field(max_length=40, description="Id of a run's first task.")]
+Cursor: TypeAlias = Annotated[
+    str | None, Field(max_length=60, description="next_cursor of the page before; left out for the first.")
+]

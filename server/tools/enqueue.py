@@ -1,0 +1,86 @@
+"""Tools that enqueue work. Each answers at once."""
+
+from typing import Annotated
+
+from mcp.server.mcpserver import MCPServer
+from pydantic import Field
+
+from server import requests
+from server.desk import Desk
+from server.errors import told_to_the_model
+from server.tools.arguments import ENQUEUE, MOST_SYMBOLS, Account, CsvText, Exchange, Path, Symbol
+from server.views import (
+    EnqueueView,
+)
+
+
+def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
+    @mcp.tool(title="Review the portfolio", annotations=ENQUEUE)
+    async def enqueue_portfolio_review(
+        path: Path = None, csv_text: CsvText = None, account: Account = None, exchange: Exchange = None
+    ) -> EnqueueView:
+        """Review a whole portfolio in the background: sync the export, fetch prices, analyse every stock.
+
+        Pass path or csv_text to sync a broker's export first; without either, what is held now is reviewed.
+        Analysis runs in sessions of 2-3 stocks, and spends money when the analyst is Claude, so call it only
+        when the user asks for a review. It answers at once; follow with get_task(wait_for="run"), then
+        get_verdicts.
+        """
+        with told_to_the_model():
+            return await requests.request_review(
+                desk, path=path, csv_text=csv_text, account=account, exchange=exchange
+            )
+
+    @mcp.tool(title="Sync holdings", annotations=ENQUEUE)
+    async def enqueue_portfolio_sync(
+        path: Path = None,
+        csv_text: CsvText = None,
+        account: Annotated[
+            str, Field(max_length=40, description="Account that the file describes.")
+        ] = "main",
+        exchange: Exchange = None,
+    ) -> EnqueueView:
+        """Bring the holdings of one account from a broker's export into the desk, in the background.
+
+        Reads Zerodha Kite's holdings CSV (always NSE) and any CSV with symbol, quantity and average price
+        columns. Give either path or csv_text. It only syncs: use enqueue_portfolio_review to analyse as well.
+        """
+        with told_to_the_model():
+            return await requests.request_sync(
+                desk, path=path, csv_text=csv_text, account=account, exchange=exchange
+            )
+
+    @mcp.tool(title="Fetch prices", annotations=ENQUEUE)
+    async def enqueue_data_fetch(
+        symbols: Annotated[
+            list[Symbol] | None,
+            Field(max_length=MOST_SYMBOLS, description="Like INFY or NSE:INFY; everything held if left out."),
+        ] = None,
+        exchange: Exchange = None,
+        force: Annotated[bool, Field(description="Ask the source even where prices are fresh.")] = False,
+    ) -> EnqueueView:
+        """Fetch daily prices of stocks in the background, and compute the facts that verdicts cite.
+
+        Fresh ones are left alone unless force is set. Analysis fetches what it needs by itself, so call this
+        only to refresh prices without an analysis.
+        """
+        with told_to_the_model():
+            return await requests.request_fetch(desk, symbols=symbols, exchange=exchange, force=force)
+
+    @mcp.tool(title="Analyse stocks", annotations=ENQUEUE)
+    async def enqueue_ai_analysis(
+        symbols: Annotated[
+            list[Symbol], Field(min_length=1, max_length=MOST_SYMBOLS, description="Like INFY or NSE:INFY.")
+        ],
+        exchange: Exchange = None,
+        priority: Annotated[int, Field(ge=-100, le=100, description="Higher runs earlier; 0 is usual.")] = 0,
+    ) -> EnqueueView:
+        """Analyse some stocks in the background, in sessions of 2-3, with a verdict for each.
+
+        Missing or stale prices are fetched first. It spends money when the analyst is Claude, so call it only
+        for stocks that the user asks about. A stock whose analysis is queued already is not analysed twice.
+        """
+        with told_to_the_model():
+            return await requests.request_analysis(
+                desk, symbols=symbols, exchange=exchange, priority=priority
+            )

@@ -1,0 +1,75 @@
+"""Tools that show holdings and verdicts."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from mcp.server.mcpserver import MCPServer
+from pydantic import Field
+
+from handlers.resolve import resolve_stocks
+from handlers.stocks import Stock, parse_exchange
+from handlers.verdicts import latest_verdicts
+from queues.database import Transaction
+from server import inspection
+from server.desk import Desk
+from server.domain_views import PortfolioView, VerdictPage, portfolio_view, verdict_page
+from server.errors import told_to_the_model
+from server.requests import known_account
+from server.tools.arguments import MOST_SYMBOLS, READ, Account, Cursor, Exchange, Symbol
+
+
+def add_result_tools(mcp: MCPServer, desk: Desk) -> None:
+    @mcp.tool(title="Show the portfolio", annotations=READ)
+    async def get_portfolio(
+        account: Account = None,
+        limit: Annotated[int, Field(ge=1, le=50, description="Holdings on one page.")] = 40,
+        cursor: Cursor = None,
+    ) -> PortfolioView:
+        """Show what is held: quantity, average price, last close with its date, value, gain, totals per currency.
+
+        A number that is not known is null. Nothing is converted between currencies.
+        """
+        with told_to_the_model():
+            offset = 0 if cursor is None else inspection.number_of(cursor)
+            return await desk.database.read(
+                lambda tx: portfolio_view(tx, known_account(tx, account), offset=offset, limit=limit)
+            )
+
+    @mcp.tool(title="Show verdicts", annotations=READ)
+    async def get_verdicts(
+        symbols: Annotated[
+            list[Symbol] | None, Field(max_length=MOST_SYMBOLS, description="Like INFY; all if left out.")
+        ] = None,
+        exchange: Exchange = None,
+        full: Annotated[
+            bool, Field(description="With evidence, points and data quality; fewer to a page.")
+        ] = False,
+        limit: Annotated[
+            int, Field(ge=1, le=50, description="Verdicts on one page; at most 5 if full.")
+        ] = 15,
+        cursor: Cursor = None,
+    ) -> VerdictPage:
+        """Show the newest verdict of each stock: action, conviction, thesis, who judged and from what date.
+
+        Use full for the evidence: each number with its fact, unit, date and source. A verdict is AI-generated
+        and not investment advice; say so when you pass it on.
+        """
+        size = min(limit, 5) if full else limit
+
+        def read(tx: Transaction) -> VerdictPage:
+            wanted = None
+            if symbols:
+                asked = None if exchange is None else parse_exchange(exchange)
+                wanted = resolve_stocks(tx, symbols, asked, desk.settings.default_exchange)
+            after = None if cursor is None else inspection.stock_of(cursor)
+            found = latest_verdicts(tx, wanted, limit=size + 1, after=after)
+            unknown = () if wanted is None else _without_verdict(tx, wanted)
+            return verdict_page(found, limit=size, full=full, unknown=unknown)
+
+        with told_to_the_model():
+            return await desk.database.read(read)
+
+
+def _without_verdict(tx: Transaction, stocks: Sequence[Stock]) -> list[str]:
+    judged = {verdict.stock for verdict in latest_verdicts(tx, stocks, limit=len(stocks))}
+    return [str(stock) for stock in stocks if stock not in judged]
