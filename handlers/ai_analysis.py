@@ -1,7 +1,7 @@
 """The `analyse` task: one session over two or three stocks, and a verdict for each.
 
-A verdict that a task has stored is never asked for, or paid, again: not after an interruption, a retry or a
-usage limit. What a session leaves open goes on as a smaller task.
+A verdict that a task has stored is never asked for, or paid, again: not after an interruption, a failure or a
+usage limit; only the retry of a completed task judges anew. What a session leaves open goes on as a smaller task.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from handlers.verdicts import store_no_verdict, store_verdict, verdicts_of_task
 from queues.clock import Clock
 from queues.context import Handler, TaskContext
 from queues.database import Transaction
-from queues.model import JsonObject, NewTask, QueueName, Sibling
+from queues.model import JsonObject, NewTask, QueueName, Sibling, Task
 from queues.outcome import Completed, Failed, Outcome
 
 KIND = "analyse"
@@ -78,7 +78,7 @@ def ai_analysis(settings: AnalystSettings, desk_clock: Clock) -> Handler:
         payload = AnalysisPayload.model_validate(ctx.task.payload)
         stocks = list(dict.fromkeys(parse_stock(text) for text in payload.stocks))
         analyst = payload.analyst or settings.analyst
-        done = await ctx.database.read(lambda tx: {each.stock for each in verdicts_of_task(tx, ctx.task.id)})
+        done = await ctx.database.read(lambda tx: {each.stock for each in verdicts_of_task(tx, ctx.task)})
         open_stocks = [stock for stock in stocks if stock not in done]
         briefs = await ctx.database.read(lambda tx: read_briefs(tx, open_stocks, desk_clock()))
         attempt = _Attempt(ctx, stocks, analyst, done=len(done))
@@ -196,10 +196,10 @@ class _Attempt:
         return Completed({**await self._result(), **moved}, on_record=lambda _: tasks)
 
     async def _result(self) -> JsonObject:
-        return await self._ctx.database.read(lambda tx: _result_of(tx, self._ctx.task.id))
+        return await self._ctx.database.read(lambda tx: _result_of(tx, self._ctx.task))
 
 
-def _result_of(tx: Transaction, task_id: str) -> JsonObject:
+def _result_of(tx: Transaction, task: Task) -> JsonObject:
     """Per stock its verdict in short, and every session that the task has run, over all its attempts."""
     return {
         "verdicts": {
@@ -209,7 +209,7 @@ def _result_of(tx: Transaction, task_id: str) -> JsonObject:
                 "analyst": verdict.analyst.value,
                 **({} if verdict.reason is None else {"reason": verdict.reason}),
             }
-            for verdict in verdicts_of_task(tx, task_id)
+            for verdict in verdicts_of_task(tx, task)
         },
         "sessions": [
             {
@@ -222,6 +222,6 @@ def _result_of(tx: Transaction, task_id: str) -> JsonObject:
                 "cost_usd": session.spent.cost_usd,
                 "duration_seconds": None if session.duration is None else session.duration.total_seconds(),
             }
-            for session in sessions_of_task(tx, task_id)
+            for session in sessions_of_task(tx, task.id)
         ],
     }

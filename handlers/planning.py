@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from handlers.ai_analysis import AnalysisPayload, analysis_task
+from handlers.analyst.options import SESSION_DEADLINE
 from handlers.batches import plan_batches
 from handlers.data_fetcher import FetchPayload
 from handlers.freshness import is_fresh
@@ -31,7 +32,13 @@ class Plan:
 
 
 def plan_analysis(
-    tx: Transaction, stocks: Sequence[Stock], *, now: datetime, stocks_per_session: int, priority: int = 0
+    tx: Transaction,
+    stocks: Sequence[Stock],
+    *,
+    now: datetime,
+    stocks_per_session: int,
+    session_deadline: timedelta = SESSION_DEADLINE,
+    priority: int = 0,
 ) -> Plan:
     """Sessions of 2–3 stocks, each behind one fetch of its own stocks where one of them is missing or stale.
 
@@ -46,7 +53,7 @@ def plan_analysis(
         if not all(is_fresh(tx, stock, now) for stock in batch):
             after = (Sibling(len(tasks)),)
             tasks.append(fetch_task(batch, priority=priority))
-        tasks.append(analysis_task(batch, priority=priority, after=after))
+        tasks.append(analysis_task(batch, priority=priority, after=after, session_deadline=session_deadline))
     return Plan(tasks, {stock: at_work[stock] for stock in wanted if stock in at_work})
 
 
@@ -89,14 +96,21 @@ def sync_task(payload: SyncPayload, *, priority: int = 0) -> NewTask:
     )
 
 
-def review_after_sync(clock: Clock, stocks_per_session: int) -> FollowUp:
+def review_after_sync(
+    clock: Clock, stocks_per_session: int, session_deadline: timedelta = SESSION_DEADLINE
+) -> FollowUp:
     """What follows a sync: nothing, or the review that its payload asks for. `clock` is the desk's."""
 
     def follow_up(tx: Transaction, task: Task, stocks: Sequence[Stock]) -> Sequence[NewTask]:
         if not SyncPayload.model_validate(task.payload).then_review:
             return ()
         plan = plan_analysis(
-            tx, stocks, now=clock(), stocks_per_session=stocks_per_session, priority=task.priority
+            tx,
+            stocks,
+            now=clock(),
+            stocks_per_session=stocks_per_session,
+            session_deadline=session_deadline,
+            priority=task.priority,
         )
         return plan.tasks
 

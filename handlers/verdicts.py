@@ -103,11 +103,12 @@ def _insert(
     **columns: str | float | None,
 ) -> int:
     row = tx.row(
-        "INSERT INTO verdicts (task_id, run_id, symbol, exchange, analyst, action, conviction, horizon_months,"
-        " thesis, points, as_of, data_quality, reason, session_id, model, created_at)"
-        " VALUES (:task_id, :run_id, :symbol, :exchange, :analyst, :action, :conviction, :horizon_months,"
+        "INSERT INTO verdicts (task_id, revision, run_id, symbol, exchange, analyst, action, conviction,"
+        " horizon_months, thesis, points, as_of, data_quality, reason, session_id, model, created_at)"
+        " VALUES (:task_id, :revision, :run_id, :symbol, :exchange, :analyst, :action, :conviction, :horizon_months,"
         " :thesis, :points, :as_of, :data_quality, :reason, :session_id, :model, :now) RETURNING seq",
         task_id=task.id,
+        revision=task.revision,
         run_id=task.run_id,
         symbol=stock.symbol,
         exchange=stock.exchange.value,
@@ -145,10 +146,10 @@ _COLUMNS = (
 )
 
 
-def verdicts_of_task(tx: Transaction, task_id: str) -> list[Verdict]:
-    """In the order in which they were made; empty if there are none."""
-    sql = f"SELECT {_COLUMNS} FROM verdicts WHERE task_id = :id ORDER BY seq"
-    return [_verdict(tx, row) for row in tx.rows(sql, id=task_id)]
+def verdicts_of_task(tx: Transaction, task: Task) -> list[Verdict]:
+    """Those of its present revision, in the order in which they were made; empty if there are none."""
+    sql = f"SELECT {_COLUMNS} FROM verdicts WHERE task_id = :id AND revision = :revision ORDER BY seq"
+    return [_verdict(tx, row) for row in tx.rows(sql, id=task.id, revision=task.revision)]
 
 
 def verdicts_of_run(tx: Transaction, run_id: str) -> list[Verdict]:

@@ -55,7 +55,8 @@ async def open_desk(settings: Settings, command: str) -> AsyncGenerator[Desk]:
         ) as sources:
             handlers = {
                 "sync": portfolio_sync(
-                    uploads_folder(settings), review_after_sync(clock, settings.stocks_per_session)
+                    uploads_folder(settings),
+                    review_after_sync(clock, settings.stocks_per_session, settings.session_deadline),
                 ),
                 "fetch": data_fetcher(sources, clock, settings.requests_at_once),
                 "analyse": ai_analysis(_analyst(settings), clock),
@@ -104,6 +105,6 @@ def _analyst(settings: Settings) -> AnalystSettings:
         model=settings.model,
         cli=settings.claude_cli,
         folder=_sessions(settings),
-        deadline=timedelta(minutes=settings.session_minutes),
+        deadline=settings.session_deadline,
         budget_usd=settings.session_budget_usd,
     )

@@ -129,8 +129,14 @@ async def request_analysis(
 
 
 def _analysis(desk: Desk, tx: Transaction, stocks: Sequence[Stock], *, priority: int) -> Plan:
-    size = desk.settings.stocks_per_session
-    return plan_analysis(tx, stocks, now=desk.clock(), stocks_per_session=size, priority=priority)
+    return plan_analysis(
+        tx,
+        stocks,
+        now=desk.clock(),
+        stocks_per_session=desk.settings.stocks_per_session,
+        session_deadline=desk.settings.session_deadline,
+        priority=priority,
+    )
 
 
 async def _enqueue(desk: Desk, plan: Callable[[Transaction], Plan], advice: str = ADVICE) -> EnqueueView:

@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     as_of: date | None = Field(None, description="Pretend that the desk's day is this one (for the sample).")
     retention_days: int = Field(90, ge=1, description="Days for which finished tasks are kept.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the logs.")
+
+    @property
+    def session_deadline(self) -> timedelta:
+        return timedelta(minutes=self.session_minutes)
 
     @field_validator("price_sources", mode="before")
     @classmethod

@@ -26,6 +26,7 @@ CREATE INDEX sessions_by_task ON sessions (task_id);
 CREATE TABLE verdicts (
     seq            INTEGER PRIMARY KEY,
     task_id        TEXT NOT NULL,
+    revision       INTEGER NOT NULL, -- of the task: the retry of a completed analysis judges anew
     run_id         TEXT NOT NULL,
     symbol         TEXT NOT NULL,
     exchange       TEXT NOT NULL,
@@ -41,7 +42,7 @@ CREATE TABLE verdicts (
     session_id     TEXT REFERENCES sessions (session_id),
     model          TEXT,
     created_at     INTEGER NOT NULL,
-    UNIQUE (task_id, symbol, exchange),
+    UNIQUE (task_id, revision, symbol, exchange),
     CHECK ((action = 'INSUFFICIENT_DATA') = (reason IS NOT NULL)),
     CHECK (analyst <> 'none' OR action = 'INSUFFICIENT_DATA'),
     CHECK ((analyst = 'claude') = (session_id IS NOT NULL)),

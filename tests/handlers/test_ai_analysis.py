@@ -36,7 +36,7 @@ async def test_the_baseline_analyst_is_named_wherever_its_verdict_goes(
     outcome = await analyse(ctx, baseline)
 
     assert isinstance(outcome, Completed)
-    stored = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))
+    stored = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
     assert [(each.stock, each.analyst) for each in stored] == [
         (INFY, Analyst.BASELINE),
         (TCS, Analyst.BASELINE),
@@ -56,7 +56,7 @@ async def test_a_task_may_name_its_analyst(
     know(database, INFY)
     ctx = running_task(AI, {**payload(INFY), "analyst": "baseline"})
     await analyse(ctx, claude)
-    [verdict] = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))
+    [verdict] = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
     assert verdict.analyst is Analyst.BASELINE
 
 
@@ -69,7 +69,7 @@ async def test_a_stock_without_data_is_insufficient_with_the_sources_reason_and_
 
     assert isinstance(await analyse(ctx, baseline), Completed)
 
-    missing, judged = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))
+    missing, judged = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
     assert (missing.stock, missing.action, missing.analyst) == (INFY, Action.INSUFFICIENT_DATA, Analyst.NONE)
     assert (missing.reason, missing.as_of, missing.conviction) == (Reason.MISSING_DATA, None, 0)
     assert missing.thesis == "There is no data of NSE:INFY: Yahoo knows no INFY.NS."
@@ -93,12 +93,12 @@ async def test_a_second_attempt_judges_only_what_the_first_left_open(
     know(database, INFY)
     ctx = running_task(AI, payload(INFY, TCS))
     await analyse(ctx, baseline)
-    before = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))
+    before = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
 
     again = running_task.again(ctx, Retry("the process died before it could record"))
     assert isinstance(await analyse(again, baseline), Completed)
 
-    assert database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id)) == before
+    assert database.read_now(lambda tx: verdicts_of_task(tx, ctx.task)) == before
 
 
 async def test_progress_counts_every_stock(

@@ -211,7 +211,7 @@ async def test_a_cancelled_session_is_gone_when_the_handler_returns_and_its_cost
     [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
     assert session.ended_as == "Interrupted"
     assert session.spent.cost_usd == pytest.approx((1200 * 3 + 340 * 15) / 1e6)
-    assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))] == [INFY]
+    assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))] == [INFY]
 
 
 @pytest.mark.usefixtures("api")
@@ -249,7 +249,7 @@ async def test_an_attempt_that_was_ended_elsewhere_stops_its_session_and_stores_
     assert len(api.requests) == 2
     [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
     assert session.ended_as == "Interrupted"
-    assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))] == [INFY]
+    assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))] == [INFY]
 
 
 DOOMED = """

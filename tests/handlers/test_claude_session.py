@@ -57,7 +57,7 @@ async def test_each_of_two_stocks_gets_a_verdict_from_its_own_facts(
     outcome = await analyse(ctx, claude)
 
     assert isinstance(outcome, Completed)
-    verdicts = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))
+    verdicts = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
     assert [(each.stock, each.action, each.analyst) for each in verdicts] == [
         (INFY, Action.HOLD, Analyst.CLAUDE),
         (TCS, Action.HOLD, Analyst.CLAUDE),
@@ -98,7 +98,7 @@ async def test_three_stocks_fit_even_when_each_takes_a_turn(
 
     assert isinstance(await analyse(ctx, claude), Completed)
 
-    assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))] == [
+    assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))] == [
         INFY,
         TCS,
         WIPRO,
@@ -123,7 +123,7 @@ async def test_an_invented_number_is_named_and_mended_in_the_same_session(
 
     assert "1799.5" in api.requests[1].tool_errors[0]
     assert len(api.requests[2].tool_errors) == 1
-    [verdict] = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))
+    [verdict] = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
     assert verdict.action is Action.HOLD
     assert len(database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))) == 1
 
@@ -147,7 +147,7 @@ async def test_a_stock_whose_numbers_stay_invented_is_stored_as_ungrounded_and_i
 
     assert isinstance(await analyse(ctx, claude), Completed)
 
-    refused, accepted = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))
+    refused, accepted = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
     assert (refused.action, refused.reason) == (Action.INSUFFICIENT_DATA, Reason.UNGROUNDED)
     assert (accepted.stock, accepted.action) == (TCS, Action.ADD)
 

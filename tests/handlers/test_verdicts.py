@@ -103,7 +103,7 @@ def test_a_stored_verdict_comes_back_with_its_evidence_as_the_fact_says(
 
     store(database, ctx, INFY)
 
-    [verdict] = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id))
+    [verdict] = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
     assert (verdict.stock, verdict.action, verdict.conviction) == (INFY, Action.ADD, 0.55)
     assert (verdict.as_of, verdict.created_at, verdict.analyst) == (AS_OF, ctx.now, Analyst.BASELINE)
     [evidence] = verdict.evidence
@@ -133,7 +133,7 @@ def test_evidence_cannot_cite_a_fact_that_does_not_exist(
     ctx = running_task(AI, payload(INFY))
     with pytest.raises(apsw.ConstraintError):
         store(database, ctx, INFY)
-    assert database.read_now(lambda tx: verdicts_of_task(tx, ctx.task.id)) == []
+    assert database.read_now(lambda tx: verdicts_of_task(tx, ctx.task)) == []
 
 
 def test_claudes_verdict_names_its_session(database: Database, running_task: TaskRunner) -> None:
