@@ -169,6 +169,12 @@ def verdict_history(tx: Transaction, stock: Stock, limit: int = 20) -> list[Verd
     return [_verdict(tx, row) for row in rows]
 
 
+def judged_stocks(tx: Transaction) -> set[Stock]:
+    """Every stock that has a verdict."""
+    rows = tx.rows("SELECT DISTINCT symbol, exchange FROM verdicts")
+    return {Stock(symbol, Exchange(exchange)) for symbol, exchange in rows}
+
+
 def latest_verdicts(
     tx: Transaction, stocks: Sequence[Stock] | None = None, *, limit: int = 50, after: Stock | None = None
 ) -> list[Verdict]:

@@ -19,7 +19,7 @@ from queues.inspection import Interval, intervals, overlaps, queue_status, tasks
 from queues.model import QueueName, TaskState
 from server import rendering
 from server.desk import Desk, open_desk
-from server.domain_views import VerdictPage, portfolio_view, verdict_page
+from server.domain_views import PortfolioView, VerdictPage, portfolio_view, verdict_page
 from server.requests import request_review
 from server.settings import Settings, load_settings
 
@@ -58,7 +58,8 @@ def _introduce(console: Console, settings: Settings) -> None:
     rules = "the baseline analyst (rules over prices, no Claude)"
     who = rules if settings.analyst == "baseline" else "Claude, in real sessions"
     console.print(
-        f"A fresh home in {settings.home}. Prices are real daily closes that come with Stockdesk; the desk's "
+        f"A fresh home in {settings.home}. Prices are real daily closes, adjusted for splits and dividends, "
+        f"that come with Stockdesk; the desk's "
         f"clock stands on their last day, {settings.as_of}. The holdings are an example. Verdicts are by {who}.\n"
     )
 
@@ -112,19 +113,19 @@ def _update(
 
 
 async def _show(console: Console, desk: Desk) -> Sequence[Finding]:
-    def read(tx: Transaction) -> VerdictPage:
-        console.print()
-        console.print(rendering.portfolio_table(portfolio_view(tx, None, offset=0, limit=ALL)))
-        return verdict_page(latest_verdicts(tx, limit=ALL), limit=ALL, full=False)
+    def read(tx: Transaction) -> tuple[PortfolioView, VerdictPage, Sequence[Interval], list[Finding]]:
+        verdicts, attempts = latest_verdicts(tx, limit=ALL), intervals(tx)
+        portfolio = portfolio_view(tx, None, offset=0, limit=ALL)
+        page = verdict_page(verdicts, limit=ALL, full=False, total=len(verdicts))
+        return portfolio, page, attempts, _findings(tx, attempts)
 
-    page = await desk.database.read(read)
+    portfolio, page, attempts, findings = await desk.database.read(read)
+    console.print()
+    console.print(rendering.portfolio_table(portfolio))
     console.print(rendering.verdict_table(page.verdicts, page.disclaimer))
-    attempts = await desk.database.read(intervals)
     console.print(rendering.timeline(attempts))
-    findings = await desk.database.read(lambda tx: _findings(tx, attempts))
-    console.print("No two tasks of one queue ran at once." if not findings else "")
-    for finding in findings:
-        console.print(finding.sentence)
+    for line in [finding.sentence for finding in findings] or ["No two tasks of one queue ran at once."]:
+        console.print(line)
     return findings
 
 

@@ -1,6 +1,6 @@
 """How holdings and verdicts are shown. A number that is not known is null, never a zero or a guess."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -207,6 +207,7 @@ class VerdictView(View):
 class VerdictPage(View):
     """The newest verdict of each stock, by symbol. `unknown` were asked for and have none yet."""
 
+    total: int
     verdicts: list[VerdictView]
     unknown: list[str]
     next_cursor: str | None
@@ -214,11 +215,12 @@ class VerdictPage(View):
 
 
 def verdict_page(
-    verdicts: Sequence[Verdict], *, limit: int, full: bool, unknown: Sequence[str] = ()
+    verdicts: Sequence[Verdict], *, limit: int, full: bool, total: int, unknown: Iterable[str] = ()
 ) -> VerdictPage:
     """As many of these as fit a page, at most `limit`; given one more than that, another page follows."""
     shown = that_fit(VerdictView.of(verdict, full=full) for verdict in verdicts[:limit])
     return VerdictPage(
+        total=total,
         verdicts=shown,
         unknown=list(unknown),
         next_cursor=shown[-1].stock if len(shown) < len(verdicts) else None,

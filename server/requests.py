@@ -194,7 +194,10 @@ def _require_file(path: str) -> None:
     try:
         found = Path(path).expanduser().is_file()
     except (RuntimeError, OSError, ValueError) as error:
-        raise RequestError(f"The path {path[:80]!r} cannot be used: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RequestError(
+            f"The path {path[:80]!r} cannot be used: {reason}; check it, or pass csv_text."
+        ) from error
     if not found:
         raise RequestError(
             f"There is no file {path[:200]!r} on the machine that runs Stockdesk; "

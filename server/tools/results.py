@@ -1,14 +1,13 @@
 """Tools that show holdings and verdicts."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
 from pydantic import Field
 
 from handlers.resolve import resolve_stocks
-from handlers.stocks import Stock, parse_exchange
-from handlers.verdicts import latest_verdicts
+from handlers.stocks import parse_exchange
+from handlers.verdicts import judged_stocks, latest_verdicts
 from queues.database import Transaction
 from server import inspection
 from server.desk import Desk
@@ -63,13 +62,10 @@ def add_result_tools(mcp: MCPServer, desk: Desk) -> None:
                 wanted = resolve_stocks(tx, symbols, asked, desk.settings.default_exchange)
             after = None if cursor is None else inspection.stock_of(cursor)
             found = latest_verdicts(tx, wanted, limit=size + 1, after=after)
-            unknown = () if wanted is None else _without_verdict(tx, wanted)
-            return verdict_page(found, limit=size, full=full, unknown=unknown)
+            judged = judged_stocks(tx)
+            unknown = [stock for stock in wanted or () if stock not in judged]
+            total = len(judged) if wanted is None else len(wanted) - len(unknown)
+            return verdict_page(found, limit=size, full=full, total=total, unknown=map(str, unknown))
 
         with told_to_the_model():
             return await desk.database.read(read)
-
-
-def _without_verdict(tx: Transaction, stocks: Sequence[Stock]) -> list[str]:
-    judged = {verdict.stock for verdict in latest_verdicts(tx, stocks, limit=len(stocks))}
-    return [str(stock) for stock in stocks if stock not in judged]
