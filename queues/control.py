@@ -4,7 +4,6 @@ from queues.database import Transaction
 from queues.dependents import reset_to_queued, revive_dependents
 from queues.errors import DedupKeyTakenError, TaskStateError
 from queues.model import QueueName, Task, TaskState
-from queues.rows import TASK_COLUMNS, read_task
 from queues.store import find_task, finish
 
 
@@ -31,15 +30,13 @@ def cancel_task(tx: Transaction, task_id: str, reason: str) -> Task:
 def clear_queue(tx: Transaction, queue: QueueName, reason: str) -> list[Task]:
     """Cancel every queued task of this queue; the running one goes on. Returns the cancelled tasks."""
     queued = tx.rows(
-        f"SELECT {TASK_COLUMNS} FROM tasks WHERE queue = :queue AND state = 'queued' ORDER BY seq",
-        queue=queue,
+        "SELECT id FROM tasks WHERE queue = :queue AND state = 'queued' ORDER BY seq", queue=queue
     )
-    # One may already be cancelled by the end of another.
-    return [
-        cancel_task(tx, task.id, reason)
-        for task in map(read_task, queued)
-        if find_task(tx, task.id).state is TaskState.QUEUED
-    ]
+    for (task_id,) in queued:
+        # One may already be cancelled by the end of another.
+        if find_task(tx, task_id).state is TaskState.QUEUED:
+            cancel_task(tx, task_id, reason)
+    return [find_task(tx, task_id) for (task_id,) in queued]
 
 
 def retry_task(tx: Transaction, task_id: str) -> tuple[Task, list[str]]:
@@ -49,7 +46,7 @@ def retry_task(tx: Transaction, task_id: str) -> tuple[Task, list[str]]:
 
     Raises:
         UnknownTaskError: there is no such task.
-        TaskStateError: it has not ended yet.
+        TaskStateError: it has not ended yet, or needs a prerequisite that failed or was cancelled.
         DedupKeyTakenError: an unfinished task does the same work.
     """
     task = find_task(tx, task_id)
@@ -64,9 +61,9 @@ def retry_task(tx: Transaction, task_id: str) -> tuple[Task, list[str]]:
         raise DedupKeyTakenError(
             f"{holder[0]} is already doing the work of {task.id}; watch that one instead."
         )
+    _require_prerequisites(tx, task)
     tx.run("UPDATE prerequisites SET broken = 0 WHERE task_seq = :seq", seq=task.seq)
     reset_to_queued(tx, task.seq)
-    _require_prerequisites(tx, task)
     revived = revive_dependents(tx, task.seq)
     tx.touch()
     return find_task(tx, task_id), revived
@@ -80,5 +77,6 @@ def _require_prerequisites(tx: Transaction, task: Task) -> None:
     )
     if broken is not None:
         raise TaskStateError(
-            f"{task.id} needs {broken[0]}, which is {broken[1]}; retry {broken[0]}, it brings back both."
+            f"{task.id} needs {broken[0]}, which is {broken[1]}; retry {broken[0]} first, which brings back"
+            " what was cancelled because of it."
         )

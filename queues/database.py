@@ -7,6 +7,7 @@ Journal mode, SQLite build and durability are settled in docs/decisions/0002-sql
 # pyright: reportUnknownVariableType=false
 # (apsw's stubs name collections.abc.Buffer, which Python 3.11 does not have)
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import anyio
 import anyio.to_thread
 import apsw
 
@@ -22,6 +24,8 @@ from queues.doorbell import listening_ports, ring
 from queues.errors import DatabaseError
 from queues.moments import to_micros
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 # WAL-reset corruption with several writing and checkpointing connections was fixed in 3.51.3
@@ -29,6 +33,9 @@ T = TypeVar("T")
 OLDEST_SAFE_SQLITE = 3_051_003
 # Writers queue behind each other for one fsync each; a wait this long means that a process hangs in a write.
 BUSY_TIMEOUT_MS = 10_000
+# The disk or another process is at fault, and either may recover.
+STORAGE_ERRORS = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
+TRY_AGAIN_SECONDS = 1.0
 
 
 class Transaction:
@@ -96,6 +103,15 @@ class Database:
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction: all of it is durable when this returns, or nothing is."""
         return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._limiter)
+
+    async def write_patiently(self, work: Work[T]) -> T:
+        """`write`, again and again for as long as the storage fails."""
+        while True:
+            try:
+                return await self.write(work)
+            except STORAGE_ERRORS as error:
+                log.error("The database cannot be written yet: %s", error)  # noqa: TRY400 (no bug of ours)
+                await anyio.sleep(TRY_AGAIN_SECONDS)
 
     def read_now(self, work: Work[T]) -> T:
         return self._transact("BEGIN", work)

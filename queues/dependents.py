@@ -1,10 +1,49 @@
-"""What the end of a task means for the tasks that wait for it."""
+"""Tasks that wait for others, and what the end of one means for those that wait for it."""
 
 from queues.database import Transaction
+from queues.errors import InvalidTaskError
+from queues.model import Task
+
+_CANCELLED_BECAUSE_OF = """
+    SELECT tasks.seq, tasks.id FROM prerequisites JOIN tasks ON tasks.seq = task_seq
+    WHERE after_seq = :seq AND broken = 1 AND state = 'cancelled' AND NOT EXISTS (
+        SELECT 1 FROM tasks AS holder WHERE holder.queue = tasks.queue
+        AND holder.dedup_key = tasks.dedup_key AND holder.state IN ('queued', 'running'))
+    ORDER BY tasks.seq LIMIT 1
+    """
+
+
+def link_prerequisite(tx: Transaction, task: Task, prerequisite: Task) -> None:
+    """Let `task` wait for `prerequisite`; where that one has failed already, `task` is cancelled at once.
+
+    A running task goes on, and waits if it is queued again.
+
+    Raises:
+        InvalidTaskError: `prerequisite` waits for `task` itself; both would wait for ever.
+    """
+    if tx.row(
+        """
+        WITH RECURSIVE earlier (seq) AS (
+            VALUES (:after) UNION SELECT after_seq FROM prerequisites JOIN earlier ON task_seq = seq)
+        SELECT 1 FROM earlier WHERE seq = :task
+        """,
+        task=task.seq,
+        after=prerequisite.seq,
+    ):
+        raise InvalidTaskError(f"{task.id} cannot wait for {prerequisite.id}, which waits for {task.id}.")
+    tx.run(
+        "INSERT OR IGNORE INTO prerequisites (task_seq, after_seq) VALUES (:task, :after)",
+        task=task.seq,
+        after=prerequisite.seq,
+    )
+    cancel_dependents(tx, prerequisite.seq)
 
 
 def cancel_dependents(tx: Transaction, seq: int) -> None:
-    """Where task `seq` failed or was cancelled, cancel each queued task that waits for it, and so on."""
+    """Where task `seq` failed or was cancelled, cancel each queued task that waits for it, and so on.
+
+    Each names the nearest cause.
+    """
     ended = [seq]
     while ended:
         for waiting_seq, broken_seq, reason in tx.rows(
@@ -13,9 +52,9 @@ def cancel_dependents(tx: Transaction, seq: int) -> None:
             FROM prerequisites
             JOIN tasks AS waiting ON waiting.seq = task_seq AND waiting.state = 'queued'
             JOIN tasks AS broken ON broken.seq = after_seq AND broken.state IN ('failed', 'cancelled')
-            WHERE after_seq = :ended
+            WHERE after_seq = :ended ORDER BY task_seq
             """,
-            ended=ended.pop(),
+            ended=ended.pop(0),
         ):
             _cancel(tx, waiting_seq, broken_seq, reason)
             ended.append(waiting_seq)
@@ -37,29 +76,27 @@ def _cancel(tx: Transaction, waiting_seq: int, broken_seq: int, reason: str) -> 
     )
 
 
+def cancel_if_broken(tx: Transaction, seq: int) -> None:
+    """Cancel task `seq`, if it is queued, where a prerequisite of it failed or was cancelled; and so on."""
+    for (after_seq,) in tx.rows("SELECT after_seq FROM prerequisites WHERE task_seq = :seq", seq=seq):
+        cancel_dependents(tx, after_seq)
+
+
 def revive_dependents(tx: Transaction, seq: int) -> list[str]:
     """Queue again what was cancelled because of task `seq`, which is queued once more; returns the ids.
 
-    One whose dedup key was taken meanwhile stays cancelled: the holder does its work.
+    One whose dedup key was taken meanwhile stays cancelled: the holder does its work. So does one that has
+    another broken prerequisite; the retry of that one brings it back.
     """
     revived: list[str] = []
-    for task_seq, task_id in tx.rows(
-        """
-        SELECT tasks.seq, tasks.id FROM prerequisites JOIN tasks ON tasks.seq = task_seq
-        WHERE after_seq = :seq AND broken = 1 AND state = 'cancelled' AND NOT EXISTS (
-            SELECT 1 FROM tasks AS holder WHERE holder.queue = tasks.queue
-            AND holder.dedup_key = tasks.dedup_key AND holder.state IN ('queued', 'running'))
-        """,
-        seq=seq,
-    ):
+    # One at a time: the first of two with the same dedup key takes it.
+    while row := tx.row(_CANCELLED_BECAUSE_OF, seq=seq):
+        task_seq, task_id = row
         tx.run("UPDATE prerequisites SET broken = 0 WHERE task_seq = :seq", seq=task_seq)
         reset_to_queued(tx, task_seq)
-        revived += [task_id, *revive_dependents(tx, task_seq)]
-        # Another prerequisite of it may still be broken.
-        for (after_seq,) in tx.rows(
-            "SELECT after_seq FROM prerequisites WHERE task_seq = :seq", seq=task_seq
-        ):
-            cancel_dependents(tx, after_seq)
+        cancel_if_broken(tx, task_seq)
+        if tx.row("SELECT 1 FROM tasks WHERE seq = :seq AND state = 'queued'", seq=task_seq):
+            revived += [task_id, *revive_dependents(tx, task_seq)]
     return revived
 
 
@@ -68,7 +105,8 @@ def reset_to_queued(tx: Transaction, seq: int) -> None:
     tx.run(
         "UPDATE tasks SET state = 'queued', attempt = 0, asked_at = :now, due_at = :now, started_at = NULL,"
         " finished_at = NULL, result = NULL, error = NULL, note = NULL, cancel_requested = NULL,"
-        " progress_done = NULL, progress_total = NULL, progress_message = NULL WHERE seq = :seq",
+        " progress_done = NULL, progress_total = NULL, progress_message = NULL,"
+        " revision = revision + (state = 'completed') WHERE seq = :seq",
         seq=seq,
         now=tx.micros,
     )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import anyio
+import apsw
 from anyio.abc import TaskStatus
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ def listening_ports(tx: "Transaction") -> list[int]:
 
 
 def ring(ports: list[int]) -> None:
+    """Wake the listeners; never raises, for what they are told of is committed already."""
     if not ports:
         return
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    # No socket to be had, or a listener that died: `IDLE_RECHECK` and `_forget_dead_listeners` see to that.
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for port in ports:
-            with suppress(OSError):  # a listener that died; `_forget_dead_listeners` removes its row
+            with suppress(OSError):
                 sender.sendto(b"\0", (LOOPBACK, port))
 
 
@@ -44,6 +47,11 @@ class Doorbell:
         """The event of the next ring. Take it before looking into the database, then wait on it."""
         return self._next
 
+    def ring_here(self) -> None:
+        """Wake whoever waits in this process, for a change that no database holds."""
+        heard, self._next = self._next, anyio.Event()
+        heard.set()
+
     async def wait(self, heard: anyio.Event, at_most: timedelta | None = None) -> None:
         """Return when `heard` is set, after `at_most`, or after `IDLE_RECHECK`."""
         limit = IDLE_RECHECK if at_most is None else min(at_most, IDLE_RECHECK)
@@ -53,14 +61,14 @@ class Doorbell:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         async with await anyio.create_udp_socket(local_host=LOOPBACK) as ear:
             port = int(ear.extra_attributes[anyio.abc.SocketAttribute.local_port]())
-            await self._database.write(lambda tx: _add_listener(tx, port))
+            await self._database.write_patiently(lambda tx: _add_listener(tx, port))
             try:
                 task_status.started()
                 async for _ in ear:
-                    heard, self._next = self._next, anyio.Event()
-                    heard.set()
+                    self.ring_here()
             finally:
-                with anyio.CancelScope(shield=True):
+                # A row that stays is removed by the next process that listens.
+                with anyio.CancelScope(shield=True), suppress(apsw.Error):
                     await self._database.write(lambda tx: _remove_listener(tx, port))
 
 

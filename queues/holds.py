@@ -3,6 +3,8 @@
 Several sources may hold one queue; it goes on when none of them does.
 """
 
+import json
+from collections.abc import Collection
 from datetime import datetime
 
 from queues.database import Transaction
@@ -52,6 +54,18 @@ def approve_old(tx: Transaction, queue: QueueName) -> int:
     )
     tx.touch()
     return approved
+
+
+def ask_again(tx: Transaction, task_ids: Collection[str], asked_at: datetime) -> None:
+    """Make queued tasks as young as a request, of that moment, that met them: it is their approval."""
+    changed = tx.run(
+        "UPDATE tasks SET asked_at = :asked_at WHERE id IN (SELECT value FROM json_each(:ids))"
+        " AND state = 'queued' AND asked_at < :asked_at",
+        asked_at=to_micros(asked_at),
+        ids=json.dumps(list(task_ids)),
+    )
+    if changed:
+        tx.touch()
 
 
 def current_holds(tx: Transaction, queue: QueueName) -> list[Hold]:

@@ -1,5 +1,6 @@
 """Looking at tasks: one, many, a queue, a run. Nothing here changes anything."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -118,11 +119,28 @@ def prerequisites_of(tx: Transaction, task: Task) -> list[tuple[str, TaskState]]
     ]
 
 
+def waiting_on(tx: Transaction, task_ids: Sequence[str]) -> list[str]:
+    """The queued tasks that wait for one of these, directly or through others, in enqueue order."""
+    return [
+        task_id
+        for (task_id,) in tx.rows(
+            """
+            WITH RECURSIVE waiting (seq) AS (
+                SELECT task_seq FROM prerequisites JOIN tasks ON tasks.seq = after_seq
+                WHERE tasks.id IN (SELECT value FROM json_each(:ids))
+                UNION SELECT task_seq FROM prerequisites JOIN waiting ON after_seq = waiting.seq)
+            SELECT id FROM tasks JOIN waiting USING (seq) WHERE state = 'queued' ORDER BY seq
+            """,
+            ids=json.dumps(list(task_ids)),
+        )
+    ]
+
+
 def waiting_for(tx: Transaction, task: Task) -> WaitingFor | None:
     """Why a queued task does not run yet; None for any other task."""
     if task.state is not TaskState.QUEUED:
         return None
-    if task.approval_window is not None and task.asked_at + task.approval_window <= tx.now:
+    if task.approval_window is not None and tx.now - task.asked_at >= task.approval_window:
         asked = f"asked for at {task.asked_at:%Y-%m-%d %H:%M} UTC, more than {task.approval_window} ago"
         return WaitingFor("approval", f"approval: {asked}; release_queue with include_old lets it go")
     blockers = [name for name, state in prerequisites_of(tx, task) if state is not TaskState.COMPLETED]
@@ -157,7 +175,7 @@ def queue_status(tx: Transaction, queue: QueueName) -> QueueStatus:
         holds=holds,
         running=running,
         counts=counts,
-        oldest_wait=None if oldest[0] is None else tx.now - from_micros(oldest[0]),
+        oldest_wait=None if oldest[0] is None else max(timedelta(), tx.now - from_micros(oldest[0])),
         estimated_finish=_estimated_finish(tx, queue, running, counts[TaskState.QUEUED]),
         needs_approval=oldest[1],
     )
@@ -190,33 +208,42 @@ def _estimated_finish(
     return tx.now + left
 
 
-def next_wake(tx: Transaction, queue: QueueName) -> datetime | None:
-    """When time alone next changes what this queue may start: a due time or the end of a hold."""
-    row = tx.row(
-        "SELECT min(moment) FROM (SELECT min(due_at) AS moment FROM tasks WHERE queue = :queue"
-        " AND state = 'queued' AND due_at > :now UNION ALL"
-        " SELECT min(until) FROM holds WHERE queue = :queue AND until > :now)",
-        queue=queue,
-        now=tx.micros,
-    )
-    return None if row is None or row[0] is None else from_micros(row[0])
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """When one attempt of a task ran; `ended_at` is None while it runs."""
+
+    task_id: str
+    queue: QueueName
+    started_at: datetime
+    ended_at: datetime | None
 
 
-def is_drained(tx: Transaction) -> bool:
-    """Whether nothing runs and no queued task can come to run by itself, in any queue.
+def intervals(tx: Transaction) -> list[Interval]:
+    """Every attempt of every task, by start."""
+    return [
+        Interval(
+            task_id,
+            QueueName(queue),
+            from_micros(started_at),
+            None if ended_at is None else from_micros(ended_at),
+        )
+        for task_id, queue, started_at, ended_at in tx.rows(
+            "SELECT id, queue, attempts.started_at, ended_at FROM attempts JOIN tasks ON tasks.seq = task_seq"
+            " ORDER BY attempts.started_at, attempts.epoch, task_seq"
+        )
+    ]
 
-    A task can, unless its queue is held without an end, or it needs approval, or it waits for a task of which
-    the same is true (then that one is the first of its chain, and is seen here).
+
+def overlaps(attempts: Sequence[Interval]) -> list[tuple[Interval, Interval]]:
+    """The pairs of attempts of one queue that ran at the same time: the promise of the queues is that there are none.
+
+    `attempts` are ordered by start.
     """
-    row = tx.row(
-        """
-        SELECT 1 FROM tasks AS task WHERE state = 'running' OR (state = 'queued'
-          AND (approval_window IS NULL OR asked_at + approval_window > :now)
-          AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.queue = task.queue AND until IS NULL)
-          AND NOT EXISTS (SELECT 1 FROM prerequisites JOIN tasks AS earlier ON earlier.seq = after_seq
-                          WHERE task_seq = task.seq AND earlier.state <> 'completed'))
-        LIMIT 1
-        """,
-        now=tx.micros,
-    )
-    return row is None
+    found: list[tuple[Interval, Interval]] = []
+    last: dict[QueueName, Interval] = {}
+    for attempt in attempts:
+        earlier = last.get(attempt.queue)
+        if earlier is not None and (earlier.ended_at is None or earlier.ended_at > attempt.started_at):
+            found.append((earlier, attempt))
+        last[attempt.queue] = attempt
+    return found

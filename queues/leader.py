@@ -30,7 +30,7 @@ class LeaderLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
-        self._abandoned = False
+        self._wait: object | None = None
         self._settling = threading.Lock()
 
     @property
@@ -38,19 +38,30 @@ class LeaderLock:
         return self._descriptor is not None
 
     async def acquire(self) -> None:
-        """Wait until no other process holds the lock. If cancelled, the lock is not and will not be held."""
-        self._abandoned = False
+        """Wait until no other process holds the lock. If cancelled, the lock is not and will not be held.
+
+        Raises:
+            OSError: the file cannot be opened, or its file system has no locks.
+        """
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        # Told apart by identity: the thread of an abandoned wait may still be waiting beside a newer one.
+        wait = self._wait = object()
         granted = anyio.Event()
         token = anyio.lowlevel.current_token()
+        refusals: list[OSError] = []
 
         def wait_for_lock() -> None:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-            _lock(descriptor)
+            try:
+                _lock(descriptor)
+            except OSError as error:
+                refusals.append(error)
             with self._settling:
-                if self._abandoned:
+                if self._wait is wait and not refusals:
+                    self._descriptor = descriptor
+                else:
                     os.close(descriptor)
+                if self._wait is not wait:
                     return
-                self._descriptor = descriptor
             with suppress(RuntimeError):  # the loop has ended; `acquire` was cancelled and released
                 anyio.from_thread.run_sync(granted.set, token=token)
 
@@ -61,11 +72,13 @@ class LeaderLock:
         except BaseException:
             self.release()
             raise
+        if refusals:
+            raise refusals[0]
 
     def release(self) -> None:
         """Give the lock up, or stop waiting for it."""
         with self._settling:
-            self._abandoned = True
+            self._wait = None
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None

@@ -2,9 +2,12 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 from queues.database import Transaction
-from queues.moments import span_to_micros
+from queues.leader import is_led
+from queues.model import Leader, QueueName, Task
+from queues.moments import from_micros, span_to_micros
 from queues.rows import TASK_COLUMNS, read_task
 from queues.store import end_attempt, finish, requeue
 
@@ -22,19 +25,33 @@ def take_over(tx: Transaction, command: str) -> int:
         now=tx.micros,
     )
     for row in tx.rows(f"SELECT {TASK_COLUMNS} FROM tasks WHERE state = 'running'"):
-        task = read_task(row)
-        if task.cancel_requested is not None:
-            finish(tx, task, "cancelled", error=task.cancel_requested)
-        elif task.attempt >= task.max_attempts:
-            end_attempt(tx, task, "rescued", "The process ended while it ran.")
-            reason = f"The process that ran it ended in each of its {task.attempt} attempts."
-            finish(tx, task, "failed", error=reason)
-        else:
-            requeue(tx, task, "rescued", "The process that ran it ended; it starts again.", tx.now, spent=1)
+        _rescue(tx, read_task(row), "The process that ran it ended")
     tx.touch()
     row = tx.row("SELECT epoch FROM leader")
     assert row is not None
     return row[0]
+
+
+def rescue_left_over(tx: Transaction, queue: QueueName, epoch: int) -> None:
+    """Rescue what an error of this leader's own worker left running, so that the queue can go on."""
+    row = tx.row(
+        f"SELECT {TASK_COLUMNS} FROM tasks WHERE queue = :queue AND state = 'running' AND epoch = :epoch",
+        queue=queue,
+        epoch=epoch,
+    )
+    if row is not None:
+        _rescue(tx, read_task(row), "The worker that ran it met an error")
+        tx.touch()
+
+
+def _rescue(tx: Transaction, task: Task, cause: str) -> None:
+    if task.cancel_requested is not None:
+        finish(tx, task, "cancelled", error=task.cancel_requested)
+    elif task.attempt >= task.max_attempts:
+        end_attempt(tx, task, "rescued", f"{cause}.")
+        finish(tx, task, "failed", error=f"{cause}, in the last of {task.attempt} attempts.")
+    else:
+        requeue(tx, task, "rescued", f"{cause}; it starts again.", tx.now, spent=1)
 
 
 def interrupt(tx: Transaction, epoch: int) -> list[str]:
@@ -56,6 +73,17 @@ def interrupt(tx: Transaction, epoch: int) -> list[str]:
         interrupted.append(task.id)
     tx.touch()
     return interrupted
+
+
+def find_leader(tx: Transaction, lock: Path) -> Leader | None:
+    """The process that leads, or led last; None if none ever did. `lock` is the leader's lock file."""
+    row = tx.row("SELECT epoch, pid, command, led_since FROM leader WHERE pid <> 0")
+    if row is None:
+        return None
+    epoch, pid, command, led_since = row
+    return Leader(
+        epoch=epoch, pid=pid, command=command, led_since=from_micros(led_since), is_alive=is_led(lock)
+    )
 
 
 def forget_finished(tx: Transaction, older_than: timedelta) -> int:

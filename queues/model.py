@@ -69,7 +69,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One row. `claim` counts every claim, `attempt` those that were spent; see docs/lifecycle.md."""
+    """One row; see docs/lifecycle.md.
+
+    `claim` counts every claim, `attempt` those that were spent, `revision` the retries of a completed task:
+    what an earlier attempt of the same revision stored need not be done again.
+    """
 
     seq: int
     id: str
@@ -97,6 +101,7 @@ class Task:
     note: str | None
     result: JsonObject | None
     error: str | None
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)

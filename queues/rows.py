@@ -10,8 +10,8 @@ from queues.moments import from_micros, span_from_micros
 
 TASK_COLUMNS = (
     "seq, id, run_id, queue, kind, payload, state, priority, carried, dedup_key, attempt, max_attempts, "
-    "claim, epoch, timeout, asked_at, approval_window, enqueued_at, due_at, started_at, finished_at, progress_done, "
-    "progress_total, progress_message, cancel_requested, note, result, error"
+    "claim, epoch, timeout, asked_at, approval_window, enqueued_at, due_at, started_at, finished_at, "
+    "progress_done, progress_total, progress_message, cancel_requested, note, result, error, revision"
 )
 ATTEMPT_COLUMNS = "claim, attempt, epoch, started_at, ended_at, outcome, detail"
 HOLD_COLUMNS = "queue, source, reason, held_at, until"
@@ -35,13 +35,15 @@ def dump(value: JsonObject) -> str:
     """JSON text of an object.
 
     Raises:
-        InvalidTaskError: the value holds something that JSON cannot hold (NaN, a set, a date…).
+        InvalidTaskError: the value holds something that JSON or UTF-8 cannot hold (NaN, a set, a date, half
+            of a surrogate pair…).
     """
     # Mapping, not dict, is what the type promises; a list here would be stored and then fail the CHECK.
     if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (handlers may lie)
         raise InvalidTaskError(f"A JSON object is needed, not {type(value).__name__}.")
     try:
-        return json.dumps(dict(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        return text.encode().decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidTaskError(f"JSON cannot hold this object: {error}.") from error
 

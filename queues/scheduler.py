@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -14,11 +14,11 @@ from anyio.abc import TaskStatus
 from queues.context import Handler
 from queues.database import Database
 from queues.doorbell import Doorbell
-from queues.leader import LeaderLock, is_led
+from queues.leader import LeaderLock
 from queues.lifecycle import forget_finished, interrupt, take_over
 from queues.model import QueueName, Task, TaskState
 from queues.retry import Backoff, exponential_backoff
-from queues.worker import Worker
+from queues.worker import Drain, Worker
 
 log = logging.getLogger(__name__)
 
@@ -81,21 +81,25 @@ class SequentialQueueManager:
         that is held without an end, or that need approval, stay. An error in one queue never ends another.
         """
         reports: dict[QueueName, QueueReport] = {}
+        drain = Drain()
 
-        async def drain(worker: Worker) -> None:
+        async def run_until_drained(worker: Worker) -> None:
+            ended: list[Task] = []
             error = None
             try:
-                await worker.run(until_drained=True)
+                await replace(worker, ended=ended).run(drain)
             except Exception as caught:
                 log.exception("The queue %s ended", worker.queue)
                 error = caught
-            reports[worker.queue] = QueueReport(tuple(worker.ended), error)
+                drain.stopped.add(worker.queue)
+                self.bell.ring_here()
+            reports[worker.queue] = QueueReport(tuple(ended), error)
 
         async with anyio.create_task_group() as listening:
             await listening.start(self.bell.run)
             async with self._leading() as workers, anyio.create_task_group() as draining:
                 for worker in workers:
-                    draining.start_soon(drain, worker)
+                    draining.start_soon(run_until_drained, worker)
             listening.cancel_scope.cancel()
         return {queue: reports[queue] for queue in QueueName}
 
@@ -116,13 +120,19 @@ class SequentialQueueManager:
         shutdown, then cancel `run`.
         """
         epoch, self._epoch = self._epoch, None
-        return [] if epoch is None else self._database.write_now(lambda tx: interrupt(tx, epoch))
+        if epoch is None:
+            return []
+        try:
+            return self._database.write_now(lambda tx: interrupt(tx, epoch))
+        except BaseException:
+            self._epoch = epoch  # the end of `run` tries once more
+            raise
 
     @asynccontextmanager
     async def _leading(self) -> AsyncGenerator[list[Worker]]:
         await self._lock.acquire()
         try:
-            epoch = await self._database.write(lambda tx: take_over(tx, self._command))
+            epoch = await self._database.write_patiently(lambda tx: take_over(tx, self._command))
             self._epoch = epoch
             log.info("This process leads (epoch %d)", epoch)
             yield [
@@ -130,20 +140,22 @@ class SequentialQueueManager:
                 for queue in QueueName
             ]
         finally:
-            self.interrupt()
-            self._lock.release()
+            try:
+                self.interrupt()
+            finally:
+                self._lock.release()
 
     async def _keep_running(self, worker: Worker) -> None:
         while True:
             try:
-                await worker.run(until_drained=False)
+                await worker.run()
             except Exception:
                 log.exception("The queue %s met an error; it goes on in %s s", worker.queue, RESTART_SECONDS)
                 await anyio.sleep(RESTART_SECONDS)
 
     async def _tidy(self) -> None:
         while True:
-            forgotten = await self._database.write(lambda tx: forget_finished(tx, self._retention))
+            forgotten = await self._database.write_patiently(lambda tx: forget_finished(tx, self._retention))
             log.info("Forgot %d tasks that ended more than %s ago", forgotten, self._retention)
             await anyio.sleep(TIDY_EVERY.total_seconds())
 
@@ -151,7 +163,3 @@ class SequentialQueueManager:
 def lock_path(database: Path) -> Path:
     """Where the leader's lock of this database lies."""
     return database.parent / LOCK_FILE
-
-
-def is_anyone_leading(database: Path) -> bool:
-    return is_led(lock_path(database))

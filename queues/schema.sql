@@ -29,10 +29,12 @@ CREATE TABLE tasks (
     note             TEXT,
     result           TEXT CHECK (json_type(result) = 'object'),
     error            TEXT,
+    revision         INTEGER NOT NULL DEFAULT 0,
     CHECK ((state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
     CHECK (state <> 'running' OR started_at IS NOT NULL),
     CHECK ((state IN ('failed', 'cancelled')) = (error IS NOT NULL)),
-    CHECK ((state = 'completed') <= (result IS NOT NULL))
+    CHECK ((state = 'completed') <= (result IS NOT NULL)),
+    CHECK (cancel_requested IS NULL OR state = 'running')
 ) STRICT;
 
 -- The rule of the queues: whatever the code does, a second running task in a queue cannot be stored.

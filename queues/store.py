@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import apsw
+
 from queues.context import require_current
 from queues.database import Transaction
-from queues.dependents import cancel_dependents
+from queues.dependents import cancel_dependents, cancel_if_broken, link_prerequisite
 from queues.errors import InvalidTaskError, UnknownTaskError
 from queues.holds import hold_queue
 from queues.model import Enqueued, NewTask, QueueName, Sibling, Task
@@ -40,7 +42,8 @@ def enqueue(tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = 
     A task whose dedup key is held by an unfinished one is not stored; the holder is returned in its place.
 
     Raises:
-        InvalidTaskError: a payload that JSON cannot hold, or `after` names what does not exist.
+        InvalidTaskError: JSON cannot hold the payload, or the schema not the rest.
+        UnknownTaskError: `after` names no task.
     """
     answers: list[Enqueued] = []
     run_id = parent.run_id if parent else None
@@ -49,7 +52,10 @@ def enqueue(tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = 
         if holder is not None:
             answers.append(Enqueued(holder, already_queued=True))
             continue
-        task_id = _insert(tx, new, run_id, parent)
+        try:
+            task_id = _insert(tx, new, run_id, parent)
+        except (apsw.ConstraintError, OverflowError) as error:
+            raise InvalidTaskError(f"A task of kind {new.kind[:40]!r} cannot be stored: {error}.") from error
         run_id = run_id or task_id
         _link(tx, task_id, new.after, answers)
         answers.append(Enqueued(find_task(tx, task_id), already_queued=False))
@@ -110,16 +116,6 @@ def _link(
         link_prerequisite(tx, find_task(tx, task_id), find_task(tx, after_id))
 
 
-def link_prerequisite(tx: Transaction, task: Task, prerequisite: Task) -> None:
-    """Let `task` wait for `prerequisite`; where that one has failed already, `task` is cancelled at once."""
-    tx.run(
-        "INSERT OR IGNORE INTO prerequisites (task_seq, after_seq) VALUES (:task, :after)",
-        task=task.seq,
-        after=prerequisite.seq,
-    )
-    cancel_dependents(tx, prerequisite.seq)
-
-
 def claim_next(tx: Transaction, queue: QueueName, epoch: int) -> Task | None:
     """Start the next task of this queue, or return None: nothing may start now.
 
@@ -152,36 +148,45 @@ def claim_next(tx: Transaction, queue: QueueName, epoch: int) -> Task | None:
     if row is None:
         return None
     task = read_task(row)
+    _begin_attempt(tx, task)
+    tx.touch()
+    return task
+
+
+def _begin_attempt(tx: Transaction, task: Task) -> None:
     tx.run(
         "INSERT INTO attempts (task_seq, claim, attempt, epoch, started_at)"
         " VALUES (:seq, :claim, :attempt, :epoch, :now)",
         seq=task.seq,
         claim=task.claim,
         attempt=task.attempt,
-        epoch=epoch,
+        epoch=task.epoch,
         now=tx.micros,
     )
-    tx.touch()
-    return task
 
 
 def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) -> Task:
     """End the attempt `task` with its outcome; follow-ups are enqueued in this same transaction.
 
-    A retry waits for the outcome's own delay, else for `backoff`; once all attempts are spent it fails.
+    A retry waits for the outcome's own delay, else for `backoff`; once all attempts are spent it fails. What
+    would be queued again although its cancel was asked for is cancelled. A follow-up may take over the dedup
+    key of its parent.
 
     Raises:
         StaleClaimError: the attempt is not the task's current one; nothing is stored.
         InvalidTaskError: the result or a follow-up cannot be stored; nothing is stored.
     """
     require_current(tx, task)
+    asked_to_stop = find_task(tx, task.id).cancel_requested
     match outcome:
         case Completed(result, on_record):
+            finish(tx, task, "completed", result=dump(result))
             if on_record is not None:
                 enqueue(tx, on_record(tx), parent=task)
-            finish(tx, task, "completed", result=dump(result))
         case Failed(error, result):
             finish(tx, task, "failed", error=error, result=None if result is None else dump(result))
+        case Retry() | Snooze() | Cancelled() if asked_to_stop is not None:
+            finish(tx, task, "cancelled", error=asked_to_stop)
         case Cancelled(reason):
             finish(tx, task, "cancelled", error=reason)
         case Retry(error) if task.attempt >= task.max_attempts:
@@ -201,8 +206,8 @@ def finish(
 ) -> None:
     """End a task for good, in whatever unfinished state it is, and settle the tasks that wait for it."""
     tx.run(
-        "UPDATE tasks SET state = :state, finished_at = :now, result = :result, error = :error, note = NULL,"
-        " cancel_requested = NULL WHERE seq = :seq",
+        "UPDATE tasks SET state = :state, finished_at = max(:now, coalesce(started_at, :now)), note = NULL,"
+        " result = :result, error = :error, cancel_requested = NULL WHERE seq = :seq",
         seq=task.seq,
         state=state,
         now=tx.micros,
@@ -217,7 +222,8 @@ def finish(
 def requeue(tx: Transaction, task: Task, outcome: str, note: str, due_at: datetime, *, spent: int) -> None:
     """Put a running task back; before its equals if that was not its fault. `spent` = 0 costs nothing.
 
-    A snooze renews what was asked for: the wait was foreseen.
+    A snooze renews what was asked for: the wait was foreseen. Where a prerequisite was retried meanwhile, and
+    failed, the task is cancelled instead.
     """
     tx.run(
         "UPDATE tasks SET state = 'queued', due_at = :due_at, note = :note, carried = max(carried, :carried),"
@@ -230,6 +236,7 @@ def requeue(tx: Transaction, task: Task, outcome: str, note: str, due_at: dateti
         asked_at=to_micros(due_at) if outcome == "snooze" else 0,
     )
     end_attempt(tx, task, outcome, note)
+    cancel_if_broken(tx, task.seq)
 
 
 def end_attempt(tx: Transaction, task: Task, outcome: str, detail: str | None) -> None:
