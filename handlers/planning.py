@@ -13,6 +13,7 @@ from handlers.portfolio_sync import FollowUp, SyncPayload
 from handlers.stocks import Stock, parse_stock
 from queues.clock import Clock
 from queues.database import Transaction
+from queues.holds import ask_again
 from queues.inspection import unfinished_tasks
 from queues.model import NewTask, QueueName, Sibling, Task
 
@@ -112,6 +113,7 @@ def review_after_sync(
             session_deadline=session_deadline,
             priority=task.priority,
         )
+        ask_again(tx, plan.covered.values(), task.asked_at)
         return plan.tasks
 
     return follow_up

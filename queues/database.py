@@ -69,8 +69,21 @@ class Transaction:
 Work = Callable[[Transaction], T]
 
 
+class _Line:
+    """A connection and what keeps its users apart: one thread at a time, and one waiting task per thread."""
+
+    def __init__(self, connection: apsw.Connection, begin: str) -> None:
+        self.connection = connection
+        self.begin = begin
+        self.lock = threading.Lock()
+        self.limiter = anyio.CapacityLimiter(1)
+
+
 class Database:
-    """The file. `read` and `write` run in a thread, so that the event loop never waits for the disk."""
+    """The file. `read` and `write` run in a thread, so that the event loop never waits for the disk.
+
+    Readers have a connection of their own: they see the last commit, and never wait for a writer.
+    """
 
     def __init__(
         self, path: Path, migrations: Mapping[str, Sequence[str]], clock: Clock = system_clock
@@ -84,25 +97,28 @@ class Database:
         """
         self.path = path
         self.clock = clock
-        self._lock = threading.Lock()
-        self._limiter = anyio.CapacityLimiter(1)
         try:
-            self._connection = _connect(path)
-            _migrate(self._connection, migrations)
+            # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
+            self._writer = _Line(_connect(path), "BEGIN IMMEDIATE")
+            _migrate(self._writer.connection, migrations)
+            self._reader = _Line(_connect(path), "BEGIN")
+            self._reader.connection.pragma("query_only", 1)
         except apsw.Error as error:
             raise DatabaseError(f"The database {path} cannot be opened: {error}.") from error
 
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        # The writer last: it then empties the write-ahead log into the file.
+        for line in (self._reader, self._writer):
+            with line.lock:
+                line.connection.close()
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one consistent snapshot."""
-        return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._limiter)
+        return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reader.limiter)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction: all of it is durable when this returns, or nothing is."""
-        return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._limiter)
+        return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._writer.limiter)
 
     async def write_patiently(self, work: Work[T]) -> T:
         """`write`, again and again for as long as the storage fails."""
@@ -114,26 +130,25 @@ class Database:
                 await anyio.sleep(TRY_AGAIN_SECONDS)
 
     def read_now(self, work: Work[T]) -> T:
-        return self._transact("BEGIN", work)
+        return self._transact(self._reader, work)
 
     def write_now(self, work: Work[T]) -> T:
-        # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
-        return self._transact("BEGIN IMMEDIATE", work)
+        return self._transact(self._writer, work)
 
-    def _transact(self, begin: str, work: Work[T]) -> T:
+    def _transact(self, line: _Line, work: Work[T]) -> T:
         ports: list[int] = []
-        with self._lock:
-            self._connection.execute(begin)
+        with line.lock:
+            line.connection.execute(line.begin)
             try:
-                transaction = Transaction(self._connection, self.clock())
+                transaction = Transaction(line.connection, self.clock())
                 result = work(transaction)
                 if transaction.touched:
                     ports = listening_ports(transaction)
-                self._connection.execute("COMMIT")
+                line.connection.execute("COMMIT")
             except BaseException:
                 # SQLite may have rolled back by itself (disk full).
                 with suppress(apsw.SQLError):
-                    self._connection.execute("ROLLBACK")
+                    line.connection.execute("ROLLBACK")
                 raise
         ring(ports)
         return result

@@ -37,7 +37,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Snooze:
-    """Not the task's fault: costs no attempt; goes on at `until`, or at once (then usually held)."""
+    """Not the task's fault: costs no attempt; goes on at `until`, else once the hold ends, else after the backoff."""
 
     reason: str
     until: datetime | None = None

@@ -69,6 +69,12 @@ class SequentialQueueManager:
         self._retention = retention
         self._lock = LeaderLock(lock_path(database.path))
         self._epoch: int | None = None
+        self._is_running = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether `run` leads, or will as soon as nobody else does."""
+        return self._is_running
 
     @property
     def is_leader(self) -> bool:
@@ -107,6 +113,7 @@ class SequentialQueueManager:
         """Listen at once, lead as soon as no other process does, and run the queues until cancelled."""
         async with anyio.create_task_group() as tasks:
             await tasks.start(self.bell.run)
+            self._is_running = True
             task_status.started()
             async with self._leading() as workers, anyio.create_task_group() as running:
                 for worker in workers:

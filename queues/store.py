@@ -194,7 +194,9 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
         case Retry(error, delay):
             requeue(tx, task, "retry", error, tx.now + (backoff if delay is None else delay), spent=1)
         case Snooze(reason, until, hold):
-            requeue(tx, task, "snooze", reason, until or tx.now, spent=0)
+            # With neither a moment nor a hold, nothing but the backoff keeps it from snoozing in circles.
+            until = until or (tx.now + backoff if hold is None else tx.now)
+            requeue(tx, task, "snooze", reason, until, spent=0)
             if hold is not None:
                 hold_queue(tx, task.queue, hold.source, hold.reason, hold.until)
     tx.touch()

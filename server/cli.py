@@ -81,7 +81,7 @@ def status(*, as_json: AsJson = False) -> None:
 @app.command()
 def settings(*, as_json: AsJson = False) -> None:
     """List every setting with its value and where that comes from."""
-    from server.rendering import new_console, settings_table  # noqa: PLC0415
+    from server.rendering import new_console, settings_list  # noqa: PLC0415
 
     async def look(settings: Settings) -> Settings:
         return settings
@@ -93,7 +93,7 @@ def settings(*, as_json: AsJson = False) -> None:
 
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
     else:
-        new_console().print(settings_table(rows))
+        new_console().print(settings_list(rows))
 
 
 @app.command()

@@ -12,7 +12,7 @@ from queues.store import find_task
 from server.desk import Desk
 from server.requests import RequestError
 from server.shortening import MOST_IDS
-from server.views import CancelView, ClearView, HoldChange, HoldView, RetryView, TaskView
+from server.views import CancelView, ClearView, HoldChange, HoldView, RetryView, TaskView, cancel_view
 
 # The source of holds that a person sets; others are set by the limits that were met.
 USER = "user"
@@ -45,16 +45,12 @@ async def cancel(
         for task_id in sorted(ids, key=lambda each: find_task(tx, each).seq, reverse=True):
             if not find_task(tx, task_id).state.is_finished:
                 cancel_task(tx, task_id, why)
-        return CancelView(
-            cancelled=[task_id for task_id in ids if before[task_id] is TaskState.QUEUED],
-            stopping=[task_id for task_id in ids if before[task_id] is TaskState.RUNNING],
-            also_cancelled=[
-                task_id
-                for task_id in waiting
-                if task_id not in before and find_task(tx, task_id).state is TaskState.CANCELLED
-            ],
-            already_finished=[task_id for task_id in ids if before[task_id].is_finished],
-        )
+        also = [
+            task_id
+            for task_id in waiting
+            if task_id not in before and find_task(tx, task_id).state is TaskState.CANCELLED
+        ]
+        return cancel_view(before, also)
 
     return await desk.database.write(work)
 
@@ -96,9 +92,10 @@ async def release(desk: Desk, queue: QueueName, *, include_old: bool) -> HoldCha
         left = queue_status(tx, queue).needs_approval
         words = [f"{queue} goes on." if ended else f"{queue} was not held."]
         if approved:
-            words.append(f"{approved} old tasks may start.")
+            words.append(f"{approved} old task{'s' * (approved != 1)} may start.")
         if left:
-            words.append(f"{left} tasks asked for over a day ago still wait for approval (include_old=true).")
+            need = "needs" if left == 1 else "need"
+            words.append(f"{left} asked for over a day ago still {need} approval (include_old=true).")
         released = [HoldView.of(each) for each in ended]
         return _change(tx, queue, released=released, approved=approved, message=" ".join(words))
 

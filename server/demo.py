@@ -117,7 +117,7 @@ async def _show(console: Console, desk: Desk) -> Sequence[Finding]:
         verdicts, attempts = latest_verdicts(tx, limit=ALL), intervals(tx)
         portfolio = portfolio_view(tx, None, offset=0, limit=ALL)
         page = verdict_page(verdicts, limit=ALL, full=False, total=len(verdicts))
-        return portfolio, page, attempts, _findings(tx, attempts)
+        return portfolio, page, attempts, demo_findings(tx, attempts)
 
     portfolio, page, attempts, findings = await desk.database.read(read)
     console.print()
@@ -129,7 +129,7 @@ async def _show(console: Console, desk: Desk) -> Sequence[Finding]:
     return findings
 
 
-def _findings(tx: Transaction, attempts: Sequence[Interval]) -> list[Finding]:
+def demo_findings(tx: Transaction, attempts: Sequence[Interval]) -> list[Finding]:
     found = [
         Finding(f"{one.task_id} and {other.task_id} of {one.queue} ran at the same time.")
         for one, other in overlaps(attempts)

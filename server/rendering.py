@@ -100,15 +100,19 @@ def _bar(own: Sequence[tuple[timedelta, timedelta]], span: timedelta, colour: st
 
 
 def status_table(status: StatusView) -> RenderableType:
-    table = Table(
-        "queue", "state", "running", *map(_right, ("queued", "completed", "failed")), "estimated finish"
-    )
+    whole = [Column(name, no_wrap=True) for name in ("queue", "state", "running")]
+    counted = [Column(name, justify="right", no_wrap=True) for name in ("queued", "completed", "failed")]
+    table = Table(*whole, *counted, "ends by", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for queue in status.queues:
         counts = [
             str(queue.counts[state]) for state in (TaskState.QUEUED, TaskState.COMPLETED, TaskState.FAILED)
         ]
         table.add_row(
-            queue.queue, queue.state, _running(queue.running), *counts, _moment(queue.estimated_finish)
+            queue.queue,
+            queue.state,
+            _running(queue.running),
+            *counts,
+            _moment(queue.estimated_finish, year=False),
         )
     leader = status.leader
     leads = ""
@@ -123,11 +127,13 @@ def _running(task: TaskView | None) -> str:
     return task.id if task.progress is None else f"{task.id} {task.progress.done}/{task.progress.total}"
 
 
-def settings_table(rows: Sequence[SettingOrigin]) -> RenderableType:
-    table = Table("variable", "value", "origin", "what it is")
+def settings_list(rows: Sequence[SettingOrigin]) -> RenderableType:
+    """Two lines for each; a list, because a table of 80 columns would cut the names."""
+    lines: list[Text] = []
     for row in rows:
-        table.add_row(row.variable, row.value, row.origin, row.description)
-    return table
+        lines.append(Text(f"{row.variable} = {row.value}  ({row.origin})", overflow="fold"))
+        lines.append(Text(f"    {row.description}", style="dim"))
+    return Group(*lines)
 
 
 def _right(name: str) -> Column:
@@ -142,8 +148,9 @@ def _percent(value: float | None) -> str:
     return "unknown" if value is None else f"{value:+.1f} %"
 
 
-def _moment(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"
+def _moment(moment: datetime | None, *, year: bool = True) -> str:
+    pattern = "%Y-%m-%d %H:%M" if year else "%m-%d %H:%M"
+    return "" if moment is None else format(moment.astimezone(), pattern)
 
 
 def _short(span: timedelta) -> str:

@@ -13,6 +13,7 @@ from handlers.portfolio_sync import SyncPayload
 from handlers.resolve import held_stocks, resolve_stocks
 from handlers.stocks import Exchange, Stock, parse_exchange
 from queues.database import Transaction
+from queues.holds import ask_again
 from queues.store import enqueue
 from server.desk import Desk
 from server.views import EnqueueView, enqueue_view
@@ -143,7 +144,10 @@ async def _enqueue(desk: Desk, plan: Callable[[Transaction], Plan], advice: str 
     def work(tx: Transaction) -> EnqueueView:
         planned = plan(tx)
         covered: Mapping[str, str] = {str(stock): task_id for stock, task_id in planned.covered.items()}
-        return enqueue_view(enqueue(tx, planned.tasks), covered, advice=advice)
+        enqueued = enqueue(tx, planned.tasks)
+        met = [each.task.id for each in enqueued if each.already_queued]
+        ask_again(tx, [*covered.values(), *met], tx.now)
+        return enqueue_view(enqueued, covered, advice=advice)
 
     return await desk.database.write(work)
 

@@ -222,12 +222,31 @@ class StatusView(View):
 
 
 class CancelView(View):
-    """`cancelled` have ended, `stopping` are being stopped, `also_cancelled` waited for one of them."""
+    """`cancelled` have ended, `stopping` are being stopped, `also_cancelled` waited for one of them.
+
+    Of each, 100 are named; `message` counts them all.
+    """
 
     cancelled: list[str]
     stopping: list[str]
     also_cancelled: list[str]
     already_finished: list[str]
+    message: str
+
+
+def cancel_view(before: Mapping[str, TaskState], also_cancelled: Sequence[str]) -> CancelView:
+    """What a cancel did, given the states that the tasks had `before` it."""
+    cancelled = [task_id for task_id, state in before.items() if state is TaskState.QUEUED]
+    stopping = [task_id for task_id, state in before.items() if state is TaskState.RUNNING]
+    finished = [task_id for task_id, state in before.items() if state.is_finished]
+    return CancelView(
+        cancelled=cancelled[:MOST_IDS],
+        stopping=stopping[:MOST_IDS],
+        also_cancelled=list(also_cancelled[:MOST_IDS]),
+        already_finished=finished[:MOST_IDS],
+        message=f"{len(cancelled)} cancelled, {len(also_cancelled)} more because they waited for these, "
+        f"{len(stopping)} being stopped; {len(finished)} had ended before.",
+    )
 
 
 class RetryView(View):

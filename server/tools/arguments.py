@@ -13,9 +13,9 @@ MOST_SYMBOLS = 1000
 READ = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
-# Enqueuing twice is harmless: the second call is answered with the task of the first.
+# Not idempotent: a second call while the first one's tasks are unfinished makes none, a later one does it all again.
 ENQUEUE = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
 )
 CONTROL = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False

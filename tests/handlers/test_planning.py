@@ -192,6 +192,6 @@ def test_a_review_follows_a_sync_only_where_it_was_asked_for(
     payload = SyncPayload(path="/holdings.csv", then_review=then_review)
     sync = database.write_now(lambda tx: enqueue(tx, [sync_task(payload, priority=3)]))[0].task
     follow_up = review_after_sync(lambda: NOW, 2)
-    planned = database.read_now(lambda tx: follow_up(tx, sync, stocks(4)))
+    planned = database.write_now(lambda tx: follow_up(tx, sync, stocks(4)))
     assert len(planned) == tasks
     assert {task.priority for task in planned} <= {3}

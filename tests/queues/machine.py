@@ -43,7 +43,7 @@ wishes = st.lists(
         priority=st.sampled_from([0, 0, 0, 1, -1]),
         carried=st.sampled_from([False, False, True]),
         key=st.sampled_from([None, None, "a", "b"]),
-        due_in=st.none() | spans,
+        due_in=st.sampled_from([None, None, None]) | spans,
         window=st.sampled_from([None, None, timedelta(hours=24)]),
         max_attempts=st.integers(1, 3),
         after=st.frozensets(st.integers(0, 5), max_size=2),
@@ -154,6 +154,9 @@ class StoreBesideModel(RuleBasedStateMachine):
 
     def stored(self, task: ModelTask) -> Task:
         return next(stored for stored in self.all_stored() if stored.seq == task.number)
+
+    def startable(self) -> list[ModelTask]:
+        return [task for queue in QueueName if (task := self.model.next_in(queue)) is not None]
 
     def running(self) -> list[tuple[ModelTask, Task]]:
         return [

@@ -8,7 +8,7 @@ from queues.dependents import link_prerequisite
 from queues.errors import InvalidTaskError
 from queues.model import Sibling, TaskState
 from queues.outcome import Failed, Snooze
-from tests.queues.desk import ANALYSIS, Desk, fetch, new
+from tests.queues.desk import ANALYSIS, BACKOFF, Desk, fetch, new
 
 HOUR = timedelta(hours=1)
 
@@ -56,6 +56,7 @@ def test_a_running_task_can_wait_for_more_and_come_back(desk: Desk) -> None:
     desk.end(session, Snooze("data is missing"))
     assert desk.claim(ANALYSIS) is None
     desk.run_one()
+    desk.pass_time(BACKOFF)
     assert desk.start(ANALYSIS).id == session.id
 
 

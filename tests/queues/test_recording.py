@@ -85,6 +85,7 @@ def test_every_claim_is_in_the_history_with_its_outcome(desk: Desk) -> None:
     desk.run_one(Retry("busy"))
     desk.pass_time(BACKOFF)
     desk.run_one(Snooze("limit"))
+    desk.pass_time(BACKOFF)
     task = desk.run_one(Failed("gone"))
     desk.do(lambda tx: retry_task(tx, task.id))
     desk.run_one()

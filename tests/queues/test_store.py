@@ -164,3 +164,12 @@ def test_a_task_that_cannot_be_stored_is_refused(desk: Desk, wishes: dict[str, o
 def test_an_unknown_prerequisite_is_refused(desk: Desk) -> None:
     with pytest.raises(UnknownTaskError, match="fetch-99"):
         desk.enqueue(fetch(after=("fetch-99",)))
+
+
+def test_a_snooze_with_neither_a_moment_nor_a_hold_waits_for_the_backoff(desk: Desk) -> None:
+    desk.enqueue_one(fetch())
+    snoozed = desk.run_one(Snooze("not now"))
+    assert snoozed.attempt == 0
+    assert desk.claim() is None
+    desk.pass_time(BACKOFF)
+    assert desk.start().id == snoozed.id
