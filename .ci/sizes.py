@@ -17,14 +17,18 @@ def too_long(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
             length = node.end_lineno - node.lineno + 1
-            nested = [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+            nested = [
+                each for each in ast.walk(node) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+            ]
             # A function that only defines others (a handler's factory, a group of tools) counts as they do.
             if length > LONGEST_FUNCTION and len(nested) == 1:
                 yield f"{path}:{node.lineno}: {node.name} has {length} lines, at most {LONGEST_FUNCTION}"
 
 
 def main() -> int:
-    found = [line for folder in FOLDERS for path in sorted(Path(folder).rglob("*.py")) for line in too_long(path)]
+    found = [
+        line for folder in FOLDERS for path in sorted(Path(folder).rglob("*.py")) for line in too_long(path)
+    ]
     sys.stdout.writelines(f"{line}\n" for line in found)
     return 1 if found else 0
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from handlers.sources.base import Bar
-from handlers.stocks import Stock
+from handlers.stocks import Exchange, Stock
 from queues.database import Transaction
 from queues.moments import from_micros
 
@@ -57,6 +57,15 @@ def store_bars(tx: Transaction, stock: Stock, bars: Sequence[Bar], source: str) 
             for bar in bars
         ],
     )
+
+
+def fetched_exchanges(tx: Transaction, symbol: str) -> list[Exchange]:
+    """The exchanges on which prices of this symbol were found, in the order of their codes."""
+    rows = tx.rows(
+        "SELECT DISTINCT exchange FROM fetches WHERE symbol = :symbol AND outcome = 'fetched' ORDER BY exchange",
+        symbol=symbol,
+    )
+    return [Exchange(exchange) for (exchange,) in rows]
 
 
 def stored_bars(tx: Transaction, stock: Stock) -> list[Bar]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from handlers.portfolio import current_holdings, held_exchanges
+from handlers.prices import fetched_exchanges
 from handlers.stocks import Exchange, Stock, StockError, parse_stock
 from queues.database import Transaction
 
@@ -13,7 +14,7 @@ def resolve_stocks(
     """Each symbol as a stock, in order, doubles removed.
 
     The exchange is the symbol's own prefix, else `exchange`, else the only one on which the symbol is held,
-    else `default_exchange`.
+    else `default_exchange`, else the only one whose prices of it were fetched before.
 
     Raises:
         StockError: a text is no symbol, or its exchange cannot be known.
@@ -28,7 +29,8 @@ def _resolve(tx: Transaction, text: str, exchange: Exchange | None, default: Exc
     if len(held) > 1:
         both = " and ".join(f"{each}:{text.strip().upper()}" for each in held)
         raise StockError(f"{text!r} is held as {both}; write the one that is meant.")
-    return parse_stock(text, held[0] if held else default)
+    exchanges = held or ([default] if default else fetched_exchanges(tx, text.strip().upper()))
+    return parse_stock(text, exchanges[0] if len(exchanges) == 1 else None)
 
 
 def held_stocks(tx: Transaction, account: str | None = None) -> list[Stock]:

@@ -235,15 +235,20 @@ def intervals(tx: Transaction) -> list[Interval]:
 
 
 def overlaps(attempts: Sequence[Interval]) -> list[tuple[Interval, Interval]]:
-    """The pairs of attempts of one queue that ran at the same time: the promise of the queues is that there are none.
+    """Attempts that began while another one of their queue ran: the promise of the queues is that there are none.
 
     `attempts` are ordered by start.
     """
     found: list[tuple[Interval, Interval]] = []
-    last: dict[QueueName, Interval] = {}
+    longest: dict[QueueName, Interval] = {}
     for attempt in attempts:
-        earlier = last.get(attempt.queue)
-        if earlier is not None and (earlier.ended_at is None or earlier.ended_at > attempt.started_at):
+        earlier = longest.setdefault(attempt.queue, attempt)
+        if earlier is not attempt and _ends_after(earlier, attempt.started_at):
             found.append((earlier, attempt))
-        last[attempt.queue] = attempt
+        if earlier.ended_at is not None and _ends_after(attempt, earlier.ended_at):
+            longest[attempt.queue] = attempt
     return found
+
+
+def _ends_after(attempt: Interval, moment: datetime) -> bool:
+    return attempt.ended_at is None or attempt.ended_at > moment

@@ -13,7 +13,7 @@ from handlers.stocks import Stock, StockError, parse_stock
 from queues.database import Transaction
 from queues.inspection import TaskFilter, list_tasks, queue_status, tasks_of_run
 from queues.lifecycle import find_leader
-from queues.model import QueueName, TaskState
+from queues.model import Leader, QueueName, TaskState
 from queues.scheduler import lock_path
 from queues.store import find_task
 from server.desk import Desk
@@ -35,15 +35,21 @@ def _status(desk: Desk, tx: Transaction) -> StatusView:
         queues=queues,
         leader=None if leader is None else LeaderView.of(leader, own_pid=os.getpid()),
         analyst=desk.settings.analyst,
-        message=" ".join(_findings(queues, leads=leader is not None and leader.is_alive)),
+        message=" ".join([*_leading(leader, desk), *_findings(queues)]),
     )
 
 
-def _findings(queues: Sequence[QueueView], *, leads: bool) -> list[str]:
+def _leading(leader: Leader | None, desk: Desk) -> list[str]:
+    if leader is not None and leader.is_alive:
+        return []
+    if desk.manager.is_running:
+        return ["This process is about to run the queues."]
+    return ["No process runs the queues; start `stockdesk worker` or keep an MCP client open."]
+
+
+def _findings(queues: Sequence[QueueView]) -> list[str]:
     """One sentence for everything that needs somebody, so that no trouble hides behind a healthy total."""
     found: list[str] = []
-    if not leads:
-        found.append("No process runs the queues; start `stockdesk worker` or keep an MCP client open.")
     for queue in queues:
         for hold in queue.holds:
             until = "until released" if hold.until is None else f"until {hold.until:%Y-%m-%d %H:%M} UTC"

@@ -15,7 +15,7 @@ import apsw
 from queues.scheduler import SequentialQueueManager
 from server.app import build_server
 from server.desk import Desk, open_desk
-from server.logs import configure_logs
+from server.logs import close_logs, configure_logs
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -101,6 +101,7 @@ class _Running:
         self._scope.cancel()
         with anyio.CancelScope(shield=True):
             await self._stopped.wait()
+        close_logs()
         os._exit(code)
 
     def _interrupt(self, why: str) -> None:

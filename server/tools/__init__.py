@@ -1,5 +1,7 @@
 """The tools. Each validates by its types, makes one call, and answers with one view."""
 
+from inspect import cleandoc
+
 from mcp.server.mcpserver import MCPServer
 
 from server.desk import Desk
@@ -15,12 +17,9 @@ def add_tools(mcp: MCPServer, desk: Desk) -> None:
     add_inspection_tools(mcp, desk)
     add_control_tools(mcp, desk)
     add_result_tools(mcp, desk)
-    _refuse_unknown_arguments(mcp)
-
-
-def _refuse_unknown_arguments(mcp: MCPServer) -> None:
-    """An argument that is misspelt and dropped in silence would turn "fetch INFY" into "fetch everything"."""
     for tool in mcp._tool_manager.list_tools():  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] (no public way)
+        tool.description = cleandoc(tool.description)  # the SDK shows docstrings with their indentation
+        # An argument that is misspelt and dropped in silence would turn "fetch INFY" into "fetch everything".
         arguments = tool.fn_metadata.arg_model
         arguments.model_config["extra"] = "forbid"
         arguments.model_rebuild(force=True)

@@ -45,7 +45,8 @@ async def test_a_transient_failure_waits_its_backoff_and_costs_an_attempt(databa
 
 async def test_what_is_not_the_tasks_fault_costs_no_attempt(database: Database) -> None:
     async def wait_once(ctx: TaskContext) -> Outcome:
-        return Snooze("the usage limit is reached") if ctx.task.claim == 1 else Completed({})
+        reset = ctx.now + timedelta(milliseconds=20)
+        return Snooze("the usage limit is reached", until=reset) if ctx.task.claim == 1 else Completed({})
 
     wish = NewTask(queue=ANALYSIS, kind="work", payload={}, max_attempts=1)
     database.write_now(lambda tx: enqueue(tx, [wish]))

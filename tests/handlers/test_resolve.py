@@ -1,10 +1,12 @@
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from handlers.brokers import Holding
 from handlers.portfolio import store_snapshot
+from handlers.prices import log_fetched
 from handlers.resolve import held_stocks, resolve_stocks
 from handlers.stocks import Exchange, Stock, StockError
 from queues.database import Database
@@ -67,6 +69,18 @@ def test_a_stock_that_was_sold_says_nothing_of_its_exchange_any_more(database: D
     hold(database, "main", Stock("TCS", NSE))
     with pytest.raises(StockError, match="exchange of INFY is not known"):
         resolve(database, ["INFY"])
+
+
+def test_a_symbol_whose_prices_were_fetched_from_one_exchange_is_that_stock(database: Database) -> None:
+    def fetched(stock: Stock) -> None:
+        database.write_now(lambda tx: log_fetched(tx, stock, "sample", date(2022, 12, 28), "fetch-1"))
+
+    fetched(Stock("AAPL", NASDAQ))
+    assert resolve(database, ["AAPL"]) == ["NASDAQ:AAPL"]
+    assert resolve(database, ["AAPL"], None, NSE) == ["NSE:AAPL"]
+    fetched(Stock("AAPL", BSE))
+    with pytest.raises(StockError, match="exchange of AAPL is not known"):
+        resolve(database, ["AAPL"])
 
 
 def test_the_order_stays_and_doubles_go(database: Database) -> None:
