@@ -57,8 +57,12 @@ def portfolio_table(portfolio: PortfolioView) -> RenderableType:
 
 
 def verdict_table(verdicts: Sequence[VerdictView], disclaimer: str) -> RenderableType:
+    days = sorted({verdict.as_of.isoformat() for verdict in verdicts if verdict.as_of is not None})
+    title = (
+        f"Verdicts, from prices of {' to '.join(dict.fromkeys([days[0], days[-1]]))}" if days else "Verdicts"
+    )
     why = Column("why", no_wrap=True, overflow="ellipsis", ratio=1)
-    table = Table("stock", "verdict", _right("conviction"), "judged by", "prices of", why, title="Verdicts")
+    table = Table("stock", "verdict", _right("conviction"), "judged by", why, title=title)
     table.box, table.expand, table.padding = SIMPLE_HEAD, True, (0, 1, 0, 0)
     for verdict in verdicts:
         table.add_row(
@@ -66,7 +70,6 @@ def verdict_table(verdicts: Sequence[VerdictView], disclaimer: str) -> Renderabl
             verdict.action,
             f"{verdict.conviction:.2f}",
             f"analyst: {verdict.analyst}",
-            "" if verdict.as_of is None else verdict.as_of.isoformat(),
             verdict.thesis.partition(". ")[0],
         )
     return Group(table, Text(disclaimer, style="dim"))
