@@ -15,14 +15,25 @@ def too_long(path: Path) -> Iterator[str]:
     if lines > LONGEST_FILE:
         yield f"{path}: {lines} lines, at most {LONGEST_FILE}"
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
-            length = node.end_lineno - node.lineno + 1
-            nested = [
-                each for each in ast.walk(node) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
-            ]
-            # A function that only defines others (a handler's factory, a group of tools) counts as they do.
-            if length > LONGEST_FUNCTION and len(nested) == 1:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            # What it defines inside (a handler's factory, a group of tools) counts by itself.
+            length = lines_of(node) - sum(map(lines_of, functions_in(node)))
+            if length > LONGEST_FUNCTION:
                 yield f"{path}:{node.lineno}: {node.name} has {length} lines, at most {LONGEST_FUNCTION}"
+
+
+def functions_in(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions defined in this one, but not those inside them."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child
+        else:
+            yield from functions_in(child)
+
+
+def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    assert node.end_lineno is not None
+    return node.end_lineno - node.lineno + 1
 
 
 def main() -> int:

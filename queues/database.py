@@ -9,6 +9,7 @@ Journal mode, SQLite build and durability are settled in docs/decisions/0002-sql
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -21,7 +22,7 @@ import apsw
 
 from queues.clock import Clock, system_clock
 from queues.doorbell import listening_ports, ring
-from queues.errors import DatabaseError
+from queues.errors import DatabaseError, StorageError
 from queues.moments import to_micros
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ OLDEST_SAFE_SQLITE = 3_051_003
 # Writers queue behind each other for one fsync each; a wait this long means that a process hangs in a write.
 BUSY_TIMEOUT_MS = 10_000
 # The disk or another process is at fault, and either may recover.
-STORAGE_ERRORS = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
+_FOR_NOW = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
 TRY_AGAIN_SECONDS = 1.0
 
 
@@ -113,7 +114,12 @@ class Database:
                 line.connection.close()
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work` on one consistent snapshot."""
+        """Run `work` on one consistent snapshot.
+
+        Raises:
+            StorageError: the disk or another process is in the way; `write` may raise it too, nothing is stored.
+            DatabaseError: the file is damaged.
+        """
         return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reader.limiter)
 
     async def write(self, work: Work[T]) -> T:
@@ -125,15 +131,28 @@ class Database:
         while True:
             try:
                 return await self.write(work)
-            except STORAGE_ERRORS as error:
-                log.error("The database cannot be written yet: %s", error)  # noqa: TRY400 (no bug of ours)
+            except StorageError as error:
+                log.error("It will be tried again: %s", error)  # noqa: TRY400 (no bug of ours)
                 await anyio.sleep(TRY_AGAIN_SECONDS)
 
     def read_now(self, work: Work[T]) -> T:
-        return self._transact(self._reader, work)
+        return self._translated(self._reader, work)
 
     def write_now(self, work: Work[T]) -> T:
-        return self._transact(self._writer, work)
+        return self._translated(self._writer, work)
+
+    def _translated(self, line: _Line, work: Work[T]) -> T:
+        try:
+            return self._transact(line, work)
+        except _FOR_NOW as error:
+            raise StorageError(
+                f"The database {self.path} cannot be used now ({error}); nothing was changed. Check disk space "
+                "and rights, then try again."
+            ) from error
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise DatabaseError(
+                f"The database {self.path} is damaged ({error}); move it away, or put a copy in its place."
+            ) from error
 
     def _transact(self, line: _Line, work: Work[T]) -> T:
         ports: list[int] = []
@@ -160,13 +179,28 @@ def _connect(path: Path) -> apsw.Connection:
             f"SQLite {apsw.sqlite_lib_version()} can corrupt a database that several processes write; "
             "install apsw 3.51.3 or newer."
         )
+    if not path.exists():
+        path.touch(
+            mode=0o600
+        )  # holdings and verdicts are nobody else's; SQLite gives its log the same rights
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    if connection.pragma("journal_mode") != "wal":
-        connection.pragma("journal_mode", "wal")
+    _use_write_ahead_log(connection)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", 1)
     return connection
+
+
+def _use_write_ahead_log(connection: apsw.Connection) -> None:
+    """Several processes may open a fresh home at once, and this change alone does not wait for a busy file."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while connection.pragma("journal_mode") != "wal":
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _migrate(connection: apsw.Connection, migrations: Mapping[str, Sequence[str]]) -> None:

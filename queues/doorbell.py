@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import anyio
-import apsw
 from anyio.abc import TaskStatus
+
+from queues.errors import EngineError
 
 if TYPE_CHECKING:
     from queues.database import Database, Transaction
@@ -68,7 +69,7 @@ class Doorbell:
                     self.ring_here()
             finally:
                 # A row that stays is removed by the next process that listens.
-                with anyio.CancelScope(shield=True), suppress(apsw.Error):
+                with anyio.CancelScope(shield=True), suppress(EngineError):
                     await self._database.write(lambda tx: _remove_listener(tx, port))
 
 

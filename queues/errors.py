@@ -8,7 +8,8 @@ EngineError
 ├── DedupKeyTakenError   a retry's dedup key is held by an unfinished task
 ├── InvalidTaskError     a NewTask cannot be stored as given
 ├── StaleClaimError      the attempt is no longer the task's current one
-└── DatabaseError        the database cannot be opened or used
+├── StorageError         the disk or another process keeps the database from being used for now
+└── DatabaseError        the database cannot be opened, or is damaged
 """
 
 
@@ -36,5 +37,9 @@ class StaleClaimError(EngineError):
     """The attempt was ended elsewhere (cancelled, interrupted, rescued); it may store nothing more."""
 
 
+class StorageError(EngineError):
+    """The disk or another process keeps the database from being used for now; it may recover."""
+
+
 class DatabaseError(EngineError):
-    """The database cannot be opened or used."""
+    """The database cannot be opened, or is damaged."""

@@ -68,6 +68,25 @@ def ask_again(tx: Transaction, task_ids: Collection[str], asked_at: datetime) ->
         tx.touch()
 
 
+def raise_priority(tx: Transaction, task_ids: Collection[str], priority: int) -> list[str]:
+    """Give queued tasks, and the queued ones that they wait for, at least this priority; returns the raised ids."""
+    raised = tx.rows(
+        """
+        WITH RECURSIVE needed (seq) AS (
+            SELECT seq FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))
+            UNION SELECT after_seq FROM prerequisites JOIN needed ON task_seq = needed.seq)
+        UPDATE tasks SET priority = :priority
+        WHERE seq IN (SELECT seq FROM needed) AND state = 'queued' AND priority < :priority
+        RETURNING seq, id
+        """,
+        ids=json.dumps(list(task_ids)),
+        priority=priority,
+    )
+    if raised:
+        tx.touch()
+    return [task_id for _, task_id in sorted(raised)]
+
+
 def current_holds(tx: Transaction, queue: QueueName) -> list[Hold]:
     """The holds in force now, the one that lasts longest first."""
     return [

@@ -176,7 +176,7 @@ def queue_status(tx: Transaction, queue: QueueName) -> QueueStatus:
         running=running,
         counts=counts,
         oldest_wait=None if oldest[0] is None else max(timedelta(), tx.now - from_micros(oldest[0])),
-        estimated_finish=_estimated_finish(tx, queue, running, counts[TaskState.QUEUED]),
+        estimated_finish=_estimated_finish(tx, queue, running, holds, counts[TaskState.QUEUED] - oldest[1]),
         needs_approval=oldest[1],
     )
 
@@ -190,9 +190,13 @@ def _state(running: Task | None, holds: Sequence[Hold], queued: int) -> str:
 
 
 def _estimated_finish(
-    tx: Transaction, queue: QueueName, running: Task | None, queued: int
+    tx: Transaction, queue: QueueName, running: Task | None, holds: Sequence[Hold], queued: int
 ) -> datetime | None:
-    """Now plus what is left, at the mean duration of the last 20 completed attempts of this queue."""
+    """When the `queued` tasks may be through, at the mean duration of the last 20 completed attempts.
+
+    It begins when the last hold ends; waits for other queues are not in it. None where nothing is left, where
+    nothing was completed to learn from, or where a hold has no end.
+    """
     row = tx.row(
         "SELECT avg(ended_at - started_at) FROM (SELECT attempts.started_at, ended_at FROM attempts"
         " JOIN tasks ON tasks.seq = task_seq WHERE queue = :queue AND outcome = 'completed'"
@@ -202,10 +206,14 @@ def _estimated_finish(
     if row is None or row[0] is None or not (queued or running):
         return None
     mean = timedelta(microseconds=row[0])
-    left = queued * mean
+    begin = tx.now
     if running is not None and running.started_at is not None:
-        left += max(timedelta(), running.started_at + mean - tx.now)
-    return tx.now + left
+        begin = max(begin, running.started_at + mean)
+    for hold in holds if queued else ():
+        if hold.until is None:
+            return None
+        begin = max(begin, hold.until)
+    return begin + queued * mean
 
 
 @dataclass(frozen=True, slots=True)

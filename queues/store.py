@@ -169,8 +169,8 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
     """End the attempt `task` with its outcome; follow-ups are enqueued in this same transaction.
 
     A retry waits for the outcome's own delay, else for `backoff`; once all attempts are spent it fails. What
-    would be queued again although its cancel was asked for is cancelled. A follow-up may take over the dedup
-    key of its parent.
+    would go on, itself or by its follow-ups, although its cancel was asked for is cancelled. A follow-up may
+    take over the dedup key of its parent.
 
     Raises:
         StaleClaimError: the attempt is not the task's current one; nothing is stored.
@@ -178,6 +178,8 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
     """
     require_current(tx, task)
     asked_to_stop = find_task(tx, task.id).cancel_requested
+    if asked_to_stop is not None and _would_go_on(outcome):
+        outcome = Cancelled(asked_to_stop)
     match outcome:
         case Completed(result, on_record):
             finish(tx, task, "completed", result=dump(result))
@@ -185,8 +187,6 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
                 enqueue(tx, on_record(tx), parent=task)
         case Failed(error, result):
             finish(tx, task, "failed", error=error, result=None if result is None else dump(result))
-        case Retry() | Snooze() | Cancelled() if asked_to_stop is not None:
-            finish(tx, task, "cancelled", error=asked_to_stop)
         case Cancelled(reason):
             finish(tx, task, "cancelled", error=reason)
         case Retry(error) if task.attempt >= task.max_attempts:
@@ -201,6 +201,13 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
                 hold_queue(tx, task.queue, hold.source, hold.reason, hold.until)
     tx.touch()
     return find_task(tx, task.id)
+
+
+def _would_go_on(outcome: Outcome) -> bool:
+    """Whether something is still to come of it: another attempt, or follow-ups."""
+    return isinstance(outcome, Retry | Snooze | Cancelled) or (
+        isinstance(outcome, Completed) and outcome.on_record is not None
+    )
 
 
 def finish(

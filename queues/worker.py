@@ -10,9 +10,9 @@ import anyio
 import anyio.lowlevel
 
 from queues.context import Handler, TaskContext
-from queues.database import STORAGE_ERRORS, Database, Transaction
+from queues.database import Database, Transaction
 from queues.doorbell import Doorbell
-from queues.errors import StaleClaimError
+from queues.errors import StaleClaimError, StorageError
 from queues.lifecycle import rescue_left_over
 from queues.model import QueueName, Task, TaskState
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
@@ -109,7 +109,7 @@ class Worker:
             heard = self.bell.next_ring()
             try:
                 wanted = await self.database.read(lambda tx: _is_still_wanted(tx, task))
-            except STORAGE_ERRORS as error:
+            except StorageError as error:
                 log.warning("Whether %s is to be cancelled cannot be read yet: %s", task.id, error)
                 wanted = True
             if not wanted:

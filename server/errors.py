@@ -3,7 +3,6 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import apsw
 from mcp.server.mcpserver.exceptions import ToolError
 
 from handlers.stocks import StockError
@@ -22,8 +21,3 @@ def told_to_the_model() -> Generator[None]:
         yield
     except (RequestError, StockError, EngineError) as error:
         raise ToolError(str(error)) from error
-    except apsw.Error as error:
-        raise ToolError(
-            f"The desk's database cannot be used now ({error}); nothing was changed. Check disk space and rights "
-            "of the home, then try again."
-        ) from error

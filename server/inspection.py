@@ -30,7 +30,8 @@ async def desk_status(desk: Desk) -> StatusView:
 
 def _status(desk: Desk, tx: Transaction) -> StatusView:
     leader = find_leader(tx, lock_path(desk.database.path))
-    queues = [QueueView.of(tx, queue_status(tx, queue)) for queue in QueueName]
+    is_led = leader is not None and leader.is_alive
+    queues = [QueueView.of(tx, queue_status(tx, queue), is_led=is_led) for queue in QueueName]
     return StatusView(
         queues=queues,
         leader=None if leader is None else LeaderView.of(leader, own_pid=os.getpid()),

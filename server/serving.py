@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import NoReturn, cast
 
 import anyio
-import apsw
 
+from queues.errors import EngineError
 from queues.scheduler import SequentialQueueManager
 from server.app import build_server
 from server.desk import Desk, open_desk
@@ -107,7 +107,7 @@ class _Running:
     def _interrupt(self, why: str) -> None:
         try:
             interrupted = self._manager.interrupt()
-        except apsw.Error as error:
+        except EngineError as error:
             log.error(  # noqa: TRY400 (no bug of ours: the disk's or another process's)
                 "Leaving on %s; the running tasks cannot be recorded as interrupted (%s), they spend an attempt",
                 why,

@@ -166,7 +166,10 @@ class HoldView(View):
 
 
 class QueueView(View):
-    """One queue. `waiting_for_approval` counts queued tasks that were asked for over a day ago."""
+    """One queue. `waiting_for_approval` counts queued tasks that were asked for over a day ago.
+
+    `estimated_finish` is null where nobody can know: a hold without an end, no process that runs the queues.
+    """
 
     queue: QueueName
     state: str
@@ -178,7 +181,7 @@ class QueueView(View):
     estimated_finish: datetime | None
 
     @classmethod
-    def of(cls, tx: Transaction, status: QueueStatus) -> "QueueView":
+    def of(cls, tx: Transaction, status: QueueStatus, *, is_led: bool) -> "QueueView":
         oldest = status.oldest_wait
         return cls(
             queue=status.queue,
@@ -188,7 +191,7 @@ class QueueView(View):
             counts=status.counts,
             waiting_for_approval=status.needs_approval,
             oldest_wait_seconds=None if oldest is None else round(oldest.total_seconds(), 1),
-            estimated_finish=status.estimated_finish,
+            estimated_finish=status.estimated_finish if is_led else None,
         )
 
 

@@ -140,6 +140,25 @@ def test_the_estimated_finish_learns_from_completed_attempts(desk: Desk) -> None
     assert status(desk).estimated_finish == desk.now + timedelta(minutes=15)
 
 
+def test_nobody_can_know_the_finish_of_a_queue_that_is_held_without_an_end(desk: Desk) -> None:
+    desk.enqueue(fetch(), fetch(), fetch())
+    task = desk.start()
+    desk.pass_time(timedelta(minutes=10))
+    desk.end(task)
+    desk.do(lambda tx: hold_queue(tx, FETCH, "user", "pause", desk.now + HOUR))
+    assert status(desk).estimated_finish == desk.now + HOUR + timedelta(minutes=20)
+    desk.do(lambda tx: hold_queue(tx, FETCH, "sign_in", "not signed in"))
+    assert status(desk).estimated_finish is None
+
+
+def test_what_needs_approval_is_not_in_the_estimate(desk: Desk) -> None:
+    desk.enqueue(fetch(), fetch(approval_window=HOUR))
+    task = desk.start()
+    desk.pass_time(2 * HOUR)
+    desk.end(task)
+    assert status(desk).estimated_finish is None
+
+
 def test_failures_teach_nothing_about_durations(desk: Desk) -> None:
     desk.enqueue(fetch(), fetch())
     desk.run_one(Failed("gone"))

@@ -214,16 +214,14 @@ async def test_a_leader_that_was_stopped_and_goes_on_was_never_replaced(home: Ho
     require_no_overlap(home.lines(), {first.pid})
 
 
-def test_processes_that_open_a_fresh_home_at_once_all_come_up(tmp_path: Path) -> None:
-    fresh = tmp_path / "fresh"
-    fresh.mkdir()
-    log = tmp_path / "log"
-    processes = [start(fresh, log) for _ in range(4)]
+def test_processes_that_open_fresh_homes_at_the_same_moment_all_come_up(tmp_path: Path) -> None:
+    fellows = 3
+    command = [sys.executable, "-m", "tests.queues.programs.open_at_once", str(tmp_path)]
+    processes = [subprocess.Popen([*command, str(number), str(fellows)]) for number in range(fellows)]
     try:
-        for process in processes:
-            wait_until_listening(process)
+        assert [process.wait(timeout=60) for process in processes] == [0] * fellows
     finally:
-        for process in processes:
+        for process in processes:  # one that died leaves its fellows waiting
             with process:
                 process.kill()
 

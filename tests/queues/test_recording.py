@@ -7,6 +7,7 @@ import pytest
 from queues.control import retry_task
 from queues.errors import StaleClaimError
 from queues.holds import hold_queue
+from queues.inspection import tasks_of_run
 from queues.lifecycle import interrupt, take_over
 from queues.model import NewTask, TaskState
 from queues.outcome import Cancelled, Completed, Failed, Retry, Snooze
@@ -114,6 +115,16 @@ def test_a_cancel_that_arrives_while_the_end_is_recorded_stops_what_would_run_ag
         desk.cancel(task, "asked by the user")
         ended = desk.end(task, outcome)
         assert (ended.state, ended.error) == (TaskState.CANCELLED, "asked by the user")
+
+
+def test_a_cancel_that_arrives_before_the_end_is_recorded_stops_what_would_follow(desk: Desk) -> None:
+    desk.enqueue_one(fetch())
+    task = desk.start()
+    desk.cancel(task, "asked by the user")
+    ended = desk.end(task, Completed({"done": True}, lambda _: [new(ANALYSIS)]))
+    assert (ended.state, ended.error) == (TaskState.CANCELLED, "asked by the user")
+    assert desk.claim(ANALYSIS) is None
+    assert desk.do(lambda tx: tasks_of_run(tx, task.run_id)) == [ended]
 
 
 def test_a_cancel_that_arrives_too_late_changes_nothing(desk: Desk) -> None:

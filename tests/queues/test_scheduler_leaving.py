@@ -11,6 +11,7 @@ from queues import worker as worker_module
 from queues.context import TaskContext
 from queues.control import cancel_task
 from queues.database import Database, Transaction
+from queues.errors import StorageError
 from queues.holds import hold_queue, release_queue
 from queues.inspection import attempts_of
 from queues.lifecycle import interrupt, take_over
@@ -200,7 +201,7 @@ async def test_an_interruption_that_could_not_be_written_is_tried_again_at_the_e
     desk = manager(database, {"hang": hang})
     async with serving(desk):
         await until_running(desk, database, task)
-        with pytest.raises(apsw.BusyError):
+        with pytest.raises(StorageError):
             desk.interrupt()
     assert (look(database, task).state, look(database, task).attempt) == (TaskState.QUEUED, 0)
 
@@ -212,7 +213,7 @@ async def test_the_lock_is_given_up_even_if_the_interruption_cannot_be_written(
         raise apsw.FullError("database or disk is full")
 
     desk = manager(database, HANDLERS)
-    with monkeypatch.context() as patch, pytest.RaisesGroup(apsw.FullError):
+    with monkeypatch.context() as patch, pytest.RaisesGroup(StorageError):
         patch.setattr("queues.scheduler.interrupt", fail)
         await desk.execute_queues()
     put(database, fetch())

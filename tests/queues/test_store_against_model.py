@@ -12,7 +12,7 @@ from queues.control import clear_queue
 from queues.errors import DedupKeyTakenError, StaleClaimError, TaskStateError
 from queues.holds import approve_old, hold_queue, release_queue
 from queues.lifecycle import forget_finished, interrupt, rescue_left_over, take_over
-from queues.model import TaskState
+from queues.model import NewTask, TaskState
 from queues.outcome import Cancelled, Completed, Failed, HoldRequest, Retry, Snooze
 from queues.store import enqueue
 from tests.queues.desk import BACKOFF, NOTHING
@@ -136,8 +136,12 @@ class StoreAgainstModel(StoreBesideModel):
     def complete(self, data: st.DataObject) -> None:
         task, claim = data.draw(st.sampled_from(self.running()))
         follow_ups = data.draw(st.just([]) | wishes)
-        self.model.finish(task, TaskState.COMPLETED)
-        new, _ = self.enqueue_in_model(follow_ups, parent=task)
+        if task.cancel_requested:
+            self.model.finish(task, TaskState.CANCELLED)
+            new: list[NewTask] = []
+        else:
+            self.model.finish(task, TaskState.COMPLETED)
+            new, _ = self.enqueue_in_model(follow_ups, parent=task)
         self.desk.end(claim, Completed(NOTHING, lambda _: new))
         self.remember(self.all_stored())
 

@@ -5,12 +5,12 @@ from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
-import apsw
 import pytest
 
 from queues import database as database_module
 from queues.context import TaskContext
 from queues.database import Database, Transaction, Work
+from queues.errors import StorageError
 from queues.model import NewTask, TaskState
 from queues.outcome import Completed, Outcome
 from tests.queues.desk import NOTHING
@@ -64,13 +64,13 @@ class FailingDatabase(Database):
     async def read(self, work: Work[T]) -> T:
         if self.failing_reads:
             self.failing_reads -= 1
-            raise apsw.IOError("disk I/O error")
+            raise StorageError("disk I/O error")
         return await super().read(work)
 
     async def write(self, work: Work[T]) -> T:
         if self.failing_writes:
             self.failing_writes -= 1
-            raise apsw.FullError("database or disk is full")
+            raise StorageError("database or disk is full")
         return await super().write(work)
 
 
