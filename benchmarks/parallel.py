@@ -29,7 +29,7 @@ from handlers.ai_analysis import AnalystSettings, ai_analysis, analysis_task
 from handlers.batches import plan_batches
 from handlers.data_fetcher import data_fetcher
 from handlers.migrations import domain_migrations
-from handlers.planning import plan_fetch
+from handlers.planning import fetch_then_analyse, plan_fetch
 from handlers.sources.opening import open_sources
 from handlers.sources.sample import sample_last_day, sample_stocks
 from queues.context import Handler, TaskContext
@@ -143,7 +143,9 @@ async def with_real_sessions(rounds: int, latency: float) -> bool:
 async def run_sessions(template: Path, tasks: Sequence[NewTask]) -> Measured:
     with fresh_home(template) as home:
         settings = AnalystSettings(analyst="claude", model="claude-sonnet-4-5", folder=home)
-        return await measure(home, tasks, {"sleep": sleeps, "analyse": ai_analysis(settings, evening)})
+        return await measure(
+            home, tasks, {"sleep": sleeps, "analyse": ai_analysis(settings, evening, fetch_then_analyse)}
+        )
 
 
 def evening() -> datetime:

@@ -1,13 +1,14 @@
 """The `analyse` task: one session over two or three stocks, and a verdict for each.
 
 A verdict that a task has stored is never asked for, or paid, again: not after an interruption, a failure or a
-usage limit; only the retry of a completed task judges anew. What a session leaves open goes on as a smaller task.
+usage limit; only the retry of a completed task judges anew. What a session leaves open goes on as a smaller task;
+what was to be judged by old prices (they waited for approval, a hold or a retry) goes on behind a fetch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,13 +17,16 @@ from handlers.analyst.briefs import StockBrief, read_briefs, why_missing
 from handlers.analyst.cli import CliNotFoundError
 from handlers.analyst.costs import sessions_of_task
 from handlers.analyst.ending import Ending
-from handlers.analyst.options import SESSION_DEADLINE, AnalystSettings
+from handlers.analyst.limits import SESSION_DEADLINE
+from handlers.analyst.options import AnalystSettings
 from handlers.analyst.prompt import write_prompt
 from handlers.analyst.session import new_session_id, run_session
 from handlers.analyst.submissions import Submissions
 from handlers.analyst.troubles import no_cli, trouble, why_incomplete
+from handlers.facts import current_facts
+from handlers.freshness import was_asked_for
 from handlers.stocks import Stock, parse_stock
-from handlers.verdict import Action, Analyst, Reason
+from handlers.verdict import Action, Analyst, AnalystChoice, Reason, Verdict
 from handlers.verdicts import store_no_verdict, store_verdict, verdicts_of_task
 from queues.clock import Clock
 from queues.context import Handler, TaskContext
@@ -36,6 +40,9 @@ APPROVAL_WINDOW = timedelta(hours=24)
 # Around the session's own deadline: reading, storing, and stopping the CLI.
 TIMEOUT_SLACK = timedelta(minutes=1)
 
+Refetch: TypeAlias = Callable[[Transaction, Task, Sequence[Stock]], Sequence[NewTask]]
+"""Given an analysis and those of its stocks that need newer prices, the tasks that do its work instead."""
+
 
 class AnalysisPayload(BaseModel):
     """`stocks` in the form NSE:INFY; `analyst` overrides the desk's own."""
@@ -43,7 +50,7 @@ class AnalysisPayload(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     stocks: Annotated[list[str], Field(min_length=1, max_length=3)]
-    analyst: Literal["claude", "baseline"] | None = None
+    analyst: AnalystChoice | None = None
 
 
 def analysis_task(
@@ -52,7 +59,7 @@ def analysis_task(
     priority: int = 0,
     after: tuple[str | Sibling, ...] = (),
     carried: bool = False,
-    analyst: Literal["claude", "baseline"] | None = None,
+    analyst: AnalystChoice | None = None,
     session_deadline: timedelta = SESSION_DEADLINE,
 ) -> NewTask:
     """One session over these one to three stocks; in any other order it is the same task (same dedup key)."""
@@ -71,17 +78,29 @@ def analysis_task(
     )
 
 
-def ai_analysis(settings: AnalystSettings, desk_clock: Clock) -> Handler:
-    """The handler of `analyse` tasks. `desk_clock` decides what is fresh; with the sample, it stands still."""
+def session_deadline_of(task: Task) -> timedelta:
+    """With what `session_deadline` the analysis was made."""
+    return task.timeout - TIMEOUT_SLACK
+
+
+def ai_analysis(settings: AnalystSettings, desk_clock: Clock, refetch: Refetch) -> Handler:
+    """The handler of `analyse` tasks. `desk_clock` decides what is fresh; with the sample, it stands still.
+
+    `refetch` makes the tasks that follow where a stock was not asked for since its last session closed.
+    """
 
     async def handle(ctx: TaskContext) -> Outcome:
         payload = AnalysisPayload.model_validate(ctx.task.payload)
         stocks = list(dict.fromkeys(parse_stock(text) for text in payload.stocks))
         analyst = payload.analyst or settings.analyst
-        done = await ctx.database.read(lambda tx: {each.stock for each in verdicts_of_task(tx, ctx.task)})
+        now = desk_clock()
+        done = await ctx.database.read(lambda tx: _done(tx, ctx.task))
         open_stocks = [stock for stock in stocks if stock not in done]
-        briefs = await ctx.database.read(lambda tx: read_briefs(tx, open_stocks, desk_clock()))
         attempt = _Attempt(ctx, stocks, analyst, done=len(done))
+        old = await ctx.database.read(lambda tx: [s for s in open_stocks if not was_asked_for(tx, s, now)])
+        if old:
+            return await attempt.behind_a_fetch(open_stocks, old, refetch)
+        briefs = await ctx.database.read(lambda tx: read_briefs(tx, open_stocks, now))
         for brief in briefs:
             if not brief.facts:
                 await attempt.store_missing(brief)
@@ -97,11 +116,11 @@ class _Attempt:
     """One attempt at a task, and how far it is."""
 
     def __init__(
-        self, ctx: TaskContext, stocks: Sequence[Stock], analyst: Literal["claude", "baseline"], *, done: int
+        self, ctx: TaskContext, stocks: Sequence[Stock], analyst: AnalystChoice, *, done: int
     ) -> None:
         self._ctx = ctx
         self._stocks = stocks
-        self._analyst: Literal["claude", "baseline"] = analyst
+        self._analyst: AnalystChoice = analyst
         self._done = done
 
     async def settled(self, stock: Stock, outcome: str) -> None:
@@ -121,6 +140,15 @@ class _Attempt:
 
         await self._ctx.commit(store)
         await self.settled(brief.stock, "INSUFFICIENT_DATA (missing data)")
+
+    async def behind_a_fetch(
+        self, stocks: Sequence[Stock], old: Sequence[Stock], refetch: Refetch
+    ) -> Outcome:
+        """All `stocks` move, so that they are still judged in one session, though only the prices of `old` are old."""
+        names = ", ".join(str(stock) for stock in old)
+        moved = _moved(stocks, f"The prices of {names} are stale; they are fetched first.")
+        task = self._ctx.task
+        return Completed({**await self._result(), **moved}, lambda tx: refetch(tx, task, stocks))
 
     async def by_rules(self, briefs: Sequence[StockBrief]) -> Outcome:
         for brief in briefs:
@@ -159,7 +187,7 @@ class _Attempt:
         prompt = write_prompt(briefs, desk_clock().date())
         try:
             # the engine's timeout stands outside the session's own deadline, so that the cost is always known
-            deadline = min(settings.deadline, self._ctx.task.timeout - TIMEOUT_SLACK)
+            deadline = min(settings.deadline, session_deadline_of(self._ctx.task))
             report = await run_session(
                 self._ctx,
                 replace(settings, deadline=deadline),
@@ -188,15 +216,27 @@ class _Attempt:
                 priority=self._ctx.task.priority,
                 carried=True,
                 analyst=self._analyst,
-                session_deadline=self._ctx.task.timeout - TIMEOUT_SLACK,
+                session_deadline=session_deadline_of(self._ctx.task),
             )
             for part in parts
         ]
-        moved: JsonObject = {"moved": [str(stock) for stock in left], "why_moved": why}
-        return Completed({**await self._result(), **moved}, on_record=lambda _: tasks)
+        return Completed({**await self._result(), **_moved(left, why)}, on_record=lambda _: tasks)
 
     async def _result(self) -> JsonObject:
         return await self._ctx.database.read(lambda tx: _result_of(tx, self._ctx.task))
+
+
+def _done(tx: Transaction, task: Task) -> set[Stock]:
+    """The stocks of which nothing is left to do: judged by this task, or still without data."""
+
+    def has_come(verdict: Verdict) -> bool:
+        return verdict.reason == Reason.MISSING_DATA and bool(current_facts(tx, verdict.stock))
+
+    return {verdict.stock for verdict in verdicts_of_task(tx, task) if not has_come(verdict)}
+
+
+def _moved(stocks: Sequence[Stock], why: str) -> JsonObject:
+    return {"moved": [str(stock) for stock in stocks], "why_moved": why}
 
 
 def _result_of(tx: Transaction, task: Task) -> JsonObject:

@@ -3,10 +3,10 @@
 The queue runs one task at a time; inside a task, a limited number of requests run at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import anyio
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -20,9 +20,10 @@ from handlers.stocks import Stock, parse_stock
 from queues.clock import Clock
 from queues.context import Handler, TaskContext
 from queues.database import Transaction
-from queues.model import Json, JsonObject
+from queues.model import Json, JsonObject, Task
 from queues.outcome import Completed, Failed, Outcome, Retry
 
+KIND = "fetch"
 # 253 closes (a return over one year) take 372 calendar days in a year of 248 sessions, as India has; the rest
 # is for holidays and for the averages to settle.
 HISTORY = timedelta(days=420)
@@ -44,6 +45,17 @@ class FetchPayload(BaseModel):
         return list(dict.fromkeys(str(parse_stock(stock)) for stock in stocks))
 
 
+class StockLine(BaseModel):
+    stock: str
+    status: Literal["fetched", "fresh", "missing"]
+
+
+class FetchResult(BaseModel):
+    """What others read of a fetch's result."""
+
+    stocks: list[StockLine]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """`passed_over` holds why sources before this one gave nothing."""
@@ -63,8 +75,11 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
+    """`is_final` where every source said that it has none; not where one was merely busy."""
+
     stock: Stock
     reason: str
+    is_final: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +93,13 @@ class Busy:
 
 Finding: TypeAlias = Fetched | Fresh | Missing | Busy
 
+NothingFound: TypeAlias = Callable[[Transaction, Task, Mapping[Stock, str]], None]
+"""Given the fetch of which no source has any stock, and why by stock; writes what this means for others."""
+
 
 @dataclass(slots=True)
 class _Attempt:
-    """One attempt at one task. `resting` holds, by source, what it said when it asked to be left alone."""
+    """One attempt at one task."""
 
     ctx: TaskContext
     sources: Sequence[PriceSource]
@@ -89,18 +107,23 @@ class _Attempt:
     now: datetime
     force: bool
     findings: dict[Stock, Finding] = field(default_factory=dict[Stock, Finding])
-    resting: dict[str, SourceBusyError] = field(default_factory=dict[str, SourceBusyError])
 
     @property
     def is_last(self) -> bool:
         return self.ctx.task.attempt >= self.ctx.task.max_attempts
 
 
-def data_fetcher(sources: Sequence[PriceSource], desk_clock: Clock, max_requests_at_once: int) -> Handler:
+def data_fetcher(
+    sources: Sequence[PriceSource],
+    desk_clock: Clock,
+    max_requests_at_once: int,
+    on_nothing_found: NothingFound | None = None,
+) -> Handler:
     """A handler that asks the sources in their order for each stock, and stores what one gives at once.
 
     It completes if at least one stock was fetched or fresh, and lists each; it fails if all are missing.
     While a source is busy it retries, for the stocks that lack; on the last attempt those are missing.
+    `on_nothing_found` runs with the record of a failure that no busy source has caused.
     """
     limiter = anyio.CapacityLimiter(max_requests_at_once)
 
@@ -116,7 +139,7 @@ def data_fetcher(sources: Sequence[PriceSource], desk_clock: Clock, max_requests
         except ExceptionGroup as errors:
             # Whoever runs a handler expects the StaleClaimError itself, not a group that holds it.
             raise errors.exceptions[0] from errors
-        return _outcome([attempt.findings[stock] for stock in stocks])
+        return _outcome(ctx.task, [attempt.findings[stock] for stock in stocks], on_nothing_found)
 
     return handle
 
@@ -159,17 +182,7 @@ async def _ask_all(attempt: _Attempt, stock: Stock) -> Finding:
 
 async def _ask(attempt: _Attempt, source: PriceSource, stock: Stock, through: date) -> Sequence[Bar]:
     async with attempt.limiter:
-        rest = attempt.resting.get(source.name)
-        if rest is not None:
-            raise SourceBusyError(
-                f"{source.name} was not asked for {stock}, as it had said: {rest}", rest.retry_after
-            )
-        try:
-            bars = await source.daily_prices(stock, through - HISTORY, through)
-        except SourceBusyError as error:
-            if error.retry_after is not None:
-                attempt.resting[source.name] = error
-            raise
+        bars = await source.daily_prices(stock, through - HISTORY, through)
     if bars[-1].day < through - OLDEST_NEWEST:
         raise NotCoveredError(
             f"The newest price of {stock} at {source.name} is of {bars[-1].day}, too old for {through}; "
@@ -198,10 +211,10 @@ async def _without_prices(
         pauses = [error.retry_after for error in busy if error.retry_after is not None]
         return Busy(stock=stock, reason=reason, retry_after=min(pauses, default=None))
     await attempt.ctx.commit(lambda tx: log_missing(tx, stock, reason, through, attempt.ctx.task.id))
-    return Missing(stock=stock, reason=reason)
+    return Missing(stock=stock, reason=reason, is_final=not busy)
 
 
-def _outcome(findings: Sequence[Finding]) -> Outcome:
+def _outcome(task: Task, findings: Sequence[Finding], on_nothing_found: NothingFound | None) -> Outcome:
     busy = [finding for finding in findings if isinstance(finding, Busy)]
     if busy:
         pauses = [finding.retry_after for finding in busy if finding.retry_after is not None]
@@ -211,7 +224,11 @@ def _outcome(findings: Sequence[Finding]) -> Outcome:
     result = _result(findings)
     if len(missing) == len(findings):
         reasons = " ".join(dict.fromkeys(finding.reason for finding in missing[:3]))
-        return Failed(f"No prices for any of {len(findings)} stocks: {reasons}", result)
+        error = f"No prices for any of {len(findings)} stocks: {reasons}"
+        if on_nothing_found is None or not all(finding.is_final for finding in missing):
+            return Failed(error, result)
+        whys = {finding.stock: finding.reason for finding in missing}
+        return Failed(error, result, lambda tx: on_nothing_found(tx, task, whys))
     return Completed(result)
 
 

@@ -40,3 +40,9 @@ def is_fresh(tx: Transaction, stock: Stock, now: datetime) -> bool:
     """
     fetched = last_fetch(tx, stock, FetchOutcome.FETCHED)
     return fetched is not None and fetched.through >= expected_session(now, stock.exchange)
+
+
+def was_asked_for(tx: Transaction, stock: Stock, now: datetime) -> bool:
+    """Whether the sources were asked for the last expected session, whatever came of it."""
+    fetch = last_fetch(tx, stock)
+    return fetch is not None and fetch.through >= expected_session(now, stock.exchange)

@@ -11,10 +11,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, m
 from handlers.brokers import BrokerFileError, HoldingsFile, read_holdings, read_text
 from handlers.portfolio import QuantityChange, SnapshotDiff, compare_with_current, store_snapshot
 from handlers.stocks import Exchange, Stock
+from handlers.verdict import AnalystChoice
 from queues.context import Handler, TaskContext
 from queues.database import Transaction
 from queues.model import Json, JsonObject, NewTask, Task
 from queues.outcome import Completed, Failed, Outcome
+
+KIND = "sync"
 
 FollowUp: TypeAlias = Callable[[Transaction, Task, Sequence[Stock]], Sequence[NewTask]]
 """Given the synced task and the stocks that its account now holds, the tasks that shall follow."""
@@ -39,7 +42,8 @@ UploadName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 class SyncPayload(BaseModel):
     """A file anywhere (`path`, absolute or with ~), or one in the home's uploads (`upload`, its name).
 
-    `then_review` is for whoever makes the follow-up: the stocks shall be reviewed once they are stored.
+    `then_review` is for whoever makes the follow-up: the stocks shall be reviewed once they are stored, by
+    `analyst`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +53,7 @@ class SyncPayload(BaseModel):
     path: ExportPath | None = None
     upload: UploadName | None = None
     then_review: bool = False
+    analyst: AnalystChoice | None = None
 
     @model_validator(mode="after")
     def _one_file(self) -> "SyncPayload":

@@ -68,28 +68,6 @@ def fetched_exchanges(tx: Transaction, symbol: str) -> list[Exchange]:
     return [Exchange(exchange) for (exchange,) in rows]
 
 
-def stored_bars(tx: Transaction, stock: Stock) -> list[Bar]:
-    """Every stored bar of the stock, oldest first."""
-    rows = tx.rows(
-        "SELECT day, close, adj_close, open, high, low, volume FROM bars"
-        " WHERE symbol = :symbol AND exchange = :exchange ORDER BY day",
-        symbol=stock.symbol,
-        exchange=stock.exchange.value,
-    )
-    return [
-        Bar(
-            day=date.fromisoformat(day),
-            close=close,
-            adj_close=adj_close,
-            open=open_,
-            high=high,
-            low=low,
-            volume=volume,
-        )
-        for day, close, adj_close, open_, high, low, volume in rows
-    ]
-
-
 def newest_day(tx: Transaction, stock: Stock) -> date | None:
     """The newest session of which a price is stored."""
     row = tx.row(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
 from handlers.facts import Fact, current_facts
@@ -27,17 +26,14 @@ class ValuedHolding:
             return None
         return self.held.holding.quantity * Decimal(str(self.last_close.value))
 
-    @property
-    def as_of(self) -> date | None:
-        return None if self.last_close is None else self.last_close.as_of
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrencyTotal:
-    """Sums over the holdings of one currency. `value` and `cost` count the priced ones only."""
+    """Sums over the holdings of one currency. `value` and `cost_of_priced` are of those with a known price."""
 
     currency: str
     cost: Decimal
+    cost_of_priced: Decimal
     value: Decimal
     priced: int
     unpriced: int
@@ -61,7 +57,8 @@ def currency_totals(holdings: Sequence[ValuedHolding]) -> list[CurrencyTotal]:
         totals.append(
             CurrencyTotal(
                 currency=currency,
-                cost=sum((cost for cost, _ in values), Decimal()),
+                cost=sum((each.cost for each in own), Decimal()),
+                cost_of_priced=sum((cost for cost, _ in values), Decimal()),
                 value=sum((value for _, value in values), Decimal()),
                 priced=len(values),
                 unpriced=len(own) - len(values),

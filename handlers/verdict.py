@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -31,11 +31,20 @@ class Analyst(StrEnum):
     NONE = "none"
 
 
+AnalystChoice: TypeAlias = Literal["claude", "baseline"]
+"""Who can be asked to judge."""
+
+
 class Reason(StrEnum):
-    """Why a verdict is INSUFFICIENT_DATA."""
+    """Why a verdict is INSUFFICIENT_DATA.
+
+    UNGROUNDED and INVALID: the submissions were refused, for what is not in the facts (at least once) or for
+    their form alone.
+    """
 
     MISSING_DATA = "missing_data"
     UNGROUNDED = "ungrounded"
+    INVALID = "invalid_verdict"
     ABSTAINED = "abstained"
 
 

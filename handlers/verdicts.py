@@ -1,4 +1,7 @@
-"""The store of verdicts. A verdict never changes; a newer one of the same stock follows it."""
+"""The store of verdicts. A verdict never changes; a newer one of the same stock follows it.
+
+The one exception: that data was missing is replaced where the same task can judge after all.
+"""
 
 import json
 from collections.abc import Sequence
@@ -13,6 +16,7 @@ from handlers.verdict import (
     Catalyst,
     DataQuality,
     Evidence,
+    Reason,
     Verdict,
     VerdictSubmission,
 )
@@ -39,7 +43,8 @@ def store_verdict(
     """Store what `analyst` submitted about `stock`, judged by `facts`, as part of `task`.
 
     Raises:
-        apsw.ConstraintError: this task has a verdict of this stock, or the columns contradict each other.
+        apsw.ConstraintError: this task has a verdict of this stock (other than one of missing data), or the
+            columns contradict each other.
     """
     points = {name: getattr(submission, name) for name in POINTS}
     points["catalysts"] = [each.model_dump() for each in submission.catalysts]
@@ -102,6 +107,15 @@ def _insert(
     data_quality: Sequence[DataQuality],
     **columns: str | float | None,
 ) -> int:
+    tx.run(
+        "DELETE FROM verdicts WHERE task_id = :task_id AND revision = :revision AND symbol = :symbol"
+        " AND exchange = :exchange AND reason = :reason",
+        task_id=task.id,
+        revision=task.revision,
+        symbol=stock.symbol,
+        exchange=stock.exchange.value,
+        reason=Reason.MISSING_DATA,
+    )
     row = tx.row(
         "INSERT INTO verdicts (task_id, revision, run_id, symbol, exchange, analyst, action, conviction,"
         " horizon_months, thesis, points, as_of, data_quality, reason, session_id, model, created_at)"
@@ -150,23 +164,6 @@ def verdicts_of_task(tx: Transaction, task: Task) -> list[Verdict]:
     """Those of its present revision, in the order in which they were made; empty if there are none."""
     sql = f"SELECT {_COLUMNS} FROM verdicts WHERE task_id = :id AND revision = :revision ORDER BY seq"
     return [_verdict(tx, row) for row in tx.rows(sql, id=task.id, revision=task.revision)]
-
-
-def verdicts_of_run(tx: Transaction, run_id: str) -> list[Verdict]:
-    """In the order in which they were made; empty if there are none."""
-    sql = f"SELECT {_COLUMNS} FROM verdicts WHERE run_id = :id ORDER BY seq"
-    return [_verdict(tx, row) for row in tx.rows(sql, id=run_id)]
-
-
-def verdict_history(tx: Transaction, stock: Stock, limit: int = 20) -> list[Verdict]:
-    """The newest verdicts of one stock, newest first."""
-    rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM verdicts WHERE symbol = :s AND exchange = :e ORDER BY seq DESC LIMIT :limit",
-        s=stock.symbol,
-        e=stock.exchange.value,
-        limit=limit,
-    )
-    return [_verdict(tx, row) for row in rows]
 
 
 def judged_stocks(tx: Transaction) -> set[Stock]:

@@ -104,8 +104,11 @@ class Database:
             _migrate(self._writer.connection, migrations)
             self._reader = _Line(_connect(path), "BEGIN")
             self._reader.connection.pragma("query_only", 1)
-        except apsw.Error as error:
-            raise DatabaseError(f"The database {path} cannot be opened: {error}.") from error
+        except (apsw.Error, OSError) as error:
+            raise DatabaseError(
+                f"The database {path} cannot be opened ({error}); check that its folder can be written and that "
+                "the file is Stockdesk's."
+            ) from error
 
     def close(self) -> None:
         # The writer last: it then empties the write-ahead log into the file.

@@ -11,6 +11,9 @@ from queues.model import JsonObject, NewTask
 OnRecord: TypeAlias = Callable[[Transaction], Sequence[NewTask]]
 """Runs inside the transaction that records the outcome; writes what belongs to it, returns follow-ups."""
 
+OnFailure: TypeAlias = Callable[[Transaction], None]
+"""Like `OnRecord`, but nothing follows a failure; it runs before what waits for the task is cancelled."""
+
 
 @dataclass(frozen=True, slots=True)
 class HoldRequest:
@@ -48,6 +51,7 @@ class Snooze:
 class Failed:
     error: str
     result: JsonObject | None = None
+    on_record: OnFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from anyio.abc import TaskStatus
 from queues.context import Handler
 from queues.database import Database
 from queues.doorbell import Doorbell
-from queues.leader import LeaderLock
+from queues.errors import StorageError
+from queues.leader import LeaderLock, is_led
 from queues.lifecycle import forget_finished, interrupt, take_over
 from queues.model import QueueName, Task, TaskState
 from queues.retry import Backoff, exponential_backoff
@@ -137,6 +138,8 @@ class SequentialQueueManager:
 
     @asynccontextmanager
     async def _leading(self) -> AsyncGenerator[list[Worker]]:
+        if is_led(lock_path(self._database.path)):
+            log.info("Another process runs the queues of this home; this one takes over when it ends")
         await self._lock.acquire()
         try:
             epoch = await self._database.write_patiently(lambda tx: take_over(tx, self._command))
@@ -156,6 +159,9 @@ class SequentialQueueManager:
         while True:
             try:
                 await worker.run()
+            except StorageError as error:
+                log.error("The queue %s goes on in %s s: %s", worker.queue, RESTART_SECONDS, error)  # noqa: TRY400
+                await anyio.sleep(RESTART_SECONDS)
             except Exception:
                 log.exception("The queue %s met an error; it goes on in %s s", worker.queue, RESTART_SECONDS)
                 await anyio.sleep(RESTART_SECONDS)
@@ -163,7 +169,8 @@ class SequentialQueueManager:
     async def _tidy(self) -> None:
         while True:
             forgotten = await self._database.write_patiently(lambda tx: forget_finished(tx, self._retention))
-            log.info("Forgot %d tasks that ended more than %s ago", forgotten, self._retention)
+            if forgotten:
+                log.info("Forgot %d tasks that ended more than %d days ago", forgotten, self._retention.days)
             await anyio.sleep(TIDY_EVERY.total_seconds())
 
 

@@ -185,8 +185,8 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
             finish(tx, task, "completed", result=dump(result))
             if on_record is not None:
                 enqueue(tx, on_record(tx), parent=task)
-        case Failed(error, result):
-            finish(tx, task, "failed", error=error, result=None if result is None else dump(result))
+        case Failed():
+            _fail(tx, task, outcome)
         case Cancelled(reason):
             finish(tx, task, "cancelled", error=reason)
         case Retry(error) if task.attempt >= task.max_attempts:
@@ -201,6 +201,13 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
                 hold_queue(tx, task.queue, hold.source, hold.reason, hold.until)
     tx.touch()
     return find_task(tx, task.id)
+
+
+def _fail(tx: Transaction, task: Task, outcome: Failed) -> None:
+    if outcome.on_record is not None:
+        outcome.on_record(tx)  # while what waits for the task is still queued
+    result = None if outcome.result is None else dump(outcome.result)
+    finish(tx, task, "failed", error=outcome.error, result=result)
 
 
 def _would_go_on(outcome: Outcome) -> bool:

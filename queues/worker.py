@@ -132,7 +132,16 @@ class Worker:
         except StaleClaimError as error:
             log.warning("%s: %s", task.id, error)
             return
-        log.info("%s is %s after claim %d", ended.id, ended.state, task.claim)
+        reason = ended.error or ended.note
+        # Whoever watches a worker must see why nothing goes on.
+        log.log(
+            logging.WARNING if reason else logging.INFO,
+            "%s is %s after claim %d%s",
+            ended.id,
+            ended.state,
+            task.claim,
+            f": {reason}" if reason else "",
+        )
         if self.ended is not None:
             self.ended.append(ended)
 

@@ -1,10 +1,14 @@
 """The MCP server of one desk."""
 
 from importlib.metadata import version
+from typing import Any
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from pydantic import ValidationError
 
 from server.desk import Desk
+from server.errors import explain
 from server.tools import add_tools
 
 INSTRUCTIONS = """\
@@ -22,8 +26,22 @@ investment advice.
 """
 
 
+class _Server(MCPServer):
+    """An `MCPServer` that says in one sentence what is wrong with the arguments of a call."""
+
+    async def call_tool(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().call_tool(name, *args, **kwargs)
+        except ToolError as error:
+            is_ours = isinstance(error, UnexpectedToolError)
+            if isinstance(error.__cause__, ValidationError) and not is_ours:
+                sentences = " ".join(explain(error.__cause__))
+                raise ToolError(f"Error executing tool {name}: {sentences}") from error.__cause__
+            raise
+
+
 def build_server(desk: Desk) -> MCPServer:
-    mcp: MCPServer = MCPServer(
+    mcp = _Server(
         "stockdesk",
         title="Stockdesk",
         instructions=INSTRUCTIONS,

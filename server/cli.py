@@ -99,7 +99,10 @@ def settings(*, as_json: AsJson = False) -> None:
 @app.command()
 def config(client: Annotated[Client, typer.Argument(help="Whose entry to print.")]) -> None:
     """Print the entry that makes a client start this server."""
-    entry, advice = client_entry(client)
+    try:
+        entry, advice = client_entry(client)
+    except SettingsError as error:
+        _fail(str(error))
     typer.echo(entry)
     typer.echo(advice, err=True)
 

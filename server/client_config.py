@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from server.settings import PREFIX, Settings
+from server.settings import PREFIX, Settings, SettingsError, absolute, require_known
 
 
 class Client(StrEnum):
@@ -31,7 +31,8 @@ TEMPLATES = {
 ADVICE = {
     Client.CLAUDE_DESKTOP: "Put this into claude_desktop_config.json (Settings, Developer, Edit Config), then restart "
     "Claude Desktop.",
-    Client.CLAUDE_CODE: "Save this as .mcp.json in a project, or run: claude mcp add stockdesk{env} -- {command} serve",
+    Client.CLAUDE_CODE: "Save this as .mcp.json in a project, or, for every project, run: "
+    "claude mcp add --scope user stockdesk{env} -- {command} serve",
     Client.INSPECTOR: "Save this as inspector.json, then run: npx @modelcontextprotocol/inspector@2.12.0 "
     "--config inspector.json --server stockdesk",
 }
@@ -49,7 +50,11 @@ def client_entry(client: Client, environment: Mapping[str, str] = os.environ) ->
     """The JSON for this client, and a sentence that says what to do with it.
 
     The entry carries the settings that `environment` holds, with absolute paths: the client gets the desk of now.
+
+    Raises:
+        SettingsError: a variable is no setting, or its path cannot be used.
     """
+    require_known(environment)
     text = (files("claude_config") / TEMPLATES[client]).read_text("utf-8")
     command = str(console_script())
     # The template is JSON: the path goes in as the inside of a JSON string.
@@ -67,4 +72,11 @@ def _settings_from(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if value := environment.get(variable):
             # The client starts the server in a folder of its own.
             is_path = name in ("home", "claude_cli")
-            yield variable, str(Path(value).expanduser().absolute()) if is_path else value
+            yield variable, _absolute(variable, value) if is_path else value
+
+
+def _absolute(variable: str, value: str) -> str:
+    try:
+        return str(absolute(Path(value)))
+    except ValueError as error:
+        raise SettingsError(f"{variable} = {value!r} cannot be used: {error}.") from error

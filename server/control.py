@@ -5,14 +5,23 @@ from datetime import timedelta
 
 from queues.control import cancel_task, clear_queue, retry_task
 from queues.database import Transaction
+from queues.errors import DedupKeyTakenError, TaskStateError
 from queues.holds import approve_old, current_holds, hold_queue, release_queue
 from queues.inspection import queue_status, tasks_of_run, waiting_on
 from queues.model import QueueName, TaskState
 from queues.store import find_task
+from server.change_views import (
+    CancelView,
+    ClearView,
+    HoldChange,
+    RetryView,
+    cancel_view,
+    retry_view,
+)
 from server.desk import Desk
 from server.requests import RequestError
 from server.shortening import MOST_IDS
-from server.views import CancelView, ClearView, HoldChange, HoldView, RetryView, TaskView, cancel_view
+from server.views import HoldView
 
 # The source of holds that a person sets; others are set by the limits that were met.
 USER = "user"
@@ -55,18 +64,47 @@ async def cancel(
     return await desk.database.write(work)
 
 
-async def retry(desk: Desk, task_id: str) -> RetryView:
-    """Queue a finished task anew.
+async def retry(desk: Desk, *, task_id: str | None, run_id: str | None) -> RetryView:
+    """Queue a finished task anew, or every failed and cancelled one of a run.
 
     Raises:
-        EngineError: it is not known, has not ended, or its work is being done by another.
+        RequestError: neither or both were given, or the run has nothing that could be retried.
+        EngineError: the task is not known, has not ended, or its work is being done by another.
     """
+    if task_id is not None and run_id is None:
 
-    def work(tx: Transaction) -> RetryView:
-        task, revived = retry_task(tx, task_id)
-        return RetryView(task=TaskView.of(tx, task), also_queued=revived)
+        def one(tx: Transaction) -> RetryView:
+            task, revived = retry_task(tx, task_id)
+            return retry_view([task.id], revived)
 
-    return await desk.database.write(work)
+        return await desk.database.write(one)
+    if task_id is not None or run_id is None:
+        raise RequestError("Give either task_id or run_id; list_tasks shows both.")
+    return await desk.database.write(lambda tx: _retry_run(tx, run_id))
+
+
+def _retry_run(tx: Transaction, run_id: str) -> RetryView:
+    tasks = tasks_of_run(tx, run_id)
+    if not tasks:
+        raise RequestError(f"There is no run {run_id!r}; list_tasks shows the run of each task.")
+    queued: list[str] = []
+    also: list[str] = []
+    refused: list[str] = []
+    # The oldest first: a task comes after what it waits for, and may be back because of it.
+    for task in tasks:
+        if find_task(tx, task.id).state not in (TaskState.FAILED, TaskState.CANCELLED):
+            continue
+        try:
+            _, revived = retry_task(tx, task.id)
+        except (TaskStateError, DedupKeyTakenError) as error:
+            refused.append(str(error))
+        else:
+            queued.append(task.id)
+            also += revived
+    if not queued:
+        reason = refused[0] if refused else "none of its tasks failed or was cancelled."
+        raise RequestError(f"Nothing of the run {run_id!r} can be retried: {reason}")
+    return retry_view(queued, also, refused)
 
 
 async def hold(desk: Desk, queue: QueueName, *, reason: str, minutes: int | None) -> HoldChange:

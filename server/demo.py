@@ -122,10 +122,13 @@ async def _show(console: Console, desk: Desk) -> Sequence[Finding]:
     portfolio, page, attempts, findings = await desk.database.read(read)
     console.print()
     console.print(rendering.portfolio_table(portfolio))
-    console.print(rendering.verdict_table(page.verdicts, page.disclaimer))
+    if page.verdicts:
+        console.print(rendering.verdict_table(page.verdicts, page.disclaimer))
     console.print(rendering.timeline(attempts))
     for line in [finding.sentence for finding in findings] or ["No two tasks of one queue ran at once."]:
         console.print(line)
+    if findings:
+        console.print("This home was for the demo only: mend what is named above, then run the demo again.")
     return findings
 
 

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
+from handlers.ai_analysis import KIND as ANALYSE
 from handlers.ai_analysis import AnalystSettings, ai_analysis
+from handlers.data_fetcher import KIND as FETCH
 from handlers.data_fetcher import data_fetcher
 from handlers.migrations import domain_migrations
-from handlers.planning import review_after_sync
+from handlers.no_data import judge_without_data
+from handlers.planning import fetch_then_analyse, review_after_sync
+from handlers.portfolio_sync import KIND as SYNC
 from handlers.portfolio_sync import portfolio_sync
 from handlers.sources.opening import open_sources
 from queues.clock import Clock, system_clock
@@ -54,12 +58,12 @@ async def open_desk(settings: Settings, command: str) -> AsyncGenerator[Desk]:
             requests_per_second=settings.requests_per_second,
         ) as sources:
             handlers = {
-                "sync": portfolio_sync(
+                SYNC: portfolio_sync(
                     uploads_folder(settings),
                     review_after_sync(clock, settings.stocks_per_session, settings.session_deadline),
                 ),
-                "fetch": data_fetcher(sources, clock, settings.requests_at_once),
-                "analyse": ai_analysis(_analyst(settings), clock),
+                FETCH: data_fetcher(sources, clock, settings.requests_at_once, judge_without_data(clock)),
+                ANALYSE: ai_analysis(_analyst(settings), clock, fetch_then_analyse),
             }
             retention = timedelta(days=settings.retention_days)
             manager = SequentialQueueManager(database, handlers, command=command, retention=retention)

@@ -61,11 +61,14 @@ class HoldingView(View):
 
 
 class TotalView(View):
-    """Sums of one currency over the `priced` holdings; the `unpriced` ones are in neither sum."""
+    """Sums of one currency: `cost` of all holdings, `value` of the `priced` ones, null if there are none.
+
+    `gain_percent` is that of the priced ones.
+    """
 
     currency: str
     cost: float
-    value: float
+    value: float | None
     gain_percent: float | None
     priced: int
     unpriced: int
@@ -75,8 +78,8 @@ class TotalView(View):
         return cls(
             currency=total.currency,
             cost=float(round(total.cost, 2)),
-            value=float(round(total.value, 2)),
-            gain_percent=_gain(total.value, total.cost),
+            value=float(round(total.value, 2)) if total.priced else None,
+            gain_percent=_gain(total.value, total.cost_of_priced) if total.priced else None,
             priced=total.priced,
             unpriced=total.unpriced,
         )
@@ -96,8 +99,6 @@ class PortfolioView(View):
 def portfolio_view(tx: Transaction, account: str | None, *, offset: int, limit: int) -> PortfolioView:
     """The holdings from the `offset`th on, at most `limit` and what fits a page. `account` as it is stored."""
     valued = value_holdings(tx, account)
-    unpriced = sum(each.value is None for each in valued)
-    missing = f" {unpriced} have no known close; enqueue_data_fetch gets it." if unpriced else ""
     holdings = that_fit(HoldingView.of(each) for each in valued[offset : offset + limit])
     end = offset + len(holdings)
     return PortfolioView(
@@ -106,8 +107,23 @@ def portfolio_view(tx: Transaction, account: str | None, *, offset: int, limit: 
         total=len(valued),
         holdings=holdings,
         next_cursor=str(end) if end < len(valued) else None,
-        message=f"{len(valued)} holdings.{missing}" if valued else "Nothing is held; sync a broker's export.",
+        message=" ".join(_remarks(valued)) if valued else "Nothing is held; sync a broker's export.",
     )
+
+
+def _remarks(valued: Sequence[ValuedHolding]) -> list[str]:
+    remarks = [f"{len(valued)} holdings."]
+    without_close = sum(each.last_close is None for each in valued)
+    if without_close:
+        remarks.append(
+            f"{without_close} have no known close; enqueue_data_fetch says whether a source has it."
+        )
+    other_currency = sum(each.last_close is not None and each.value is None for each in valued)
+    if other_currency:
+        remarks.append(
+            f"{other_currency} are held in another currency than their price; nothing is converted."
+        )
+    return remarks
 
 
 def _rounded(value: Decimal | None) -> float | None:

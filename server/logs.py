@@ -60,6 +60,10 @@ def close_logs() -> None:
 
 
 def _forget_old_files(folder: Path) -> None:
-    newest_first = sorted(folder.glob("*.log*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in newest_first[FILES_KEPT:]:
+    """Keep the newest; other processes of this home may do the same at this moment."""
+    ages: list[tuple[float, Path]] = []
+    for path in folder.glob("*.log*"):
+        with suppress(FileNotFoundError):
+            ages.append((path.stat().st_mtime, path))
+    for _, path in sorted(ages, reverse=True)[FILES_KEPT:]:
         path.unlink(missing_ok=True)

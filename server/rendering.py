@@ -1,5 +1,6 @@
 """Tables and bars of the command line."""
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -24,6 +25,9 @@ TIMELINE_CELLS = 40  # beside the names, within 80 columns
 
 def new_console() -> Console:
     """Colour and width of the terminal; plain and 80 columns wide when piped."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # what a test puts there may have none
+    if reconfigure is not None:
+        reconfigure(errors="replace")  # a terminal that cannot show a bar shows a question mark
     return Console(highlight=False, soft_wrap=False)
 
 
@@ -49,7 +53,7 @@ def portfolio_table(portfolio: PortfolioView) -> RenderableType:
             _percent(holding.gain_percent),
         )
     totals = [
-        f"{total.currency}: value {total.value:,.2f}, cost {total.cost:,.2f}, gain {_percent(total.gain_percent)}"
+        f"{total.currency}: value {_money(total.value)}, cost {total.cost:,.2f}, gain {_percent(total.gain_percent)}"
         f" over {total.priced} holdings" + (f"; {total.unpriced} without a price" if total.unpriced else "")
         for total in portfolio.totals
     ]

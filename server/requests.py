@@ -13,10 +13,10 @@ from handlers.portfolio_sync import SyncPayload
 from handlers.resolve import held_stocks, resolve_stocks
 from handlers.stocks import Exchange, Stock, parse_exchange
 from queues.database import Transaction
-from queues.holds import ask_again
-from queues.store import enqueue
+from queues.holds import ask_again, raise_priority
+from queues.store import enqueue, find_task
+from server.change_views import EnqueueView, enqueue_view, raised_to
 from server.desk import Desk
-from server.views import EnqueueView, enqueue_view
 
 ADVICE = (
     "Tasks run in the background while this client or `stockdesk worker` is open; get_task shows how far."
@@ -57,6 +57,7 @@ async def request_sync(
             path=path,
             upload=upload,
             then_review=then_review,
+            analyst=desk.settings.analyst if then_review else None,
         )
     except ValidationError as error:
         raise RequestError(_sentence(error)) from error
@@ -126,7 +127,7 @@ async def request_analysis(
         stocks = resolve_stocks(tx, symbols, _exchange(None, exchange), desk.settings.default_exchange)
         return _analysis(desk, tx, stocks, priority=priority)
 
-    return await _enqueue(desk, plan)
+    return await _enqueue(desk, plan, priority=priority)
 
 
 def _analysis(desk: Desk, tx: Transaction, stocks: Sequence[Stock], *, priority: int) -> Plan:
@@ -134,20 +135,29 @@ def _analysis(desk: Desk, tx: Transaction, stocks: Sequence[Stock], *, priority:
         tx,
         stocks,
         now=desk.clock(),
+        analyst=desk.settings.analyst,
         stocks_per_session=desk.settings.stocks_per_session,
         session_deadline=desk.settings.session_deadline,
         priority=priority,
     )
 
 
-async def _enqueue(desk: Desk, plan: Callable[[Transaction], Plan], advice: str = ADVICE) -> EnqueueView:
+async def _enqueue(
+    desk: Desk, plan: Callable[[Transaction], Plan], advice: str = ADVICE, *, priority: int = 0
+) -> EnqueueView:
+    """Enqueue what is planned; what does part of it already becomes as young and as urgent as this request."""
+
     def work(tx: Transaction) -> EnqueueView:
         planned = plan(tx)
         covered: Mapping[str, str] = {str(stock): task_id for stock, task_id in planned.covered.items()}
         enqueued = enqueue(tx, planned.tasks)
         met = [each.task.id for each in enqueued if each.already_queued]
-        ask_again(tx, [*covered.values(), *met], tx.now)
-        return enqueue_view(enqueued, covered, advice=advice)
+        doing = list(dict.fromkeys([*covered.values(), *met]))
+        ask_again(tx, doing, tx.now)
+        raised = raise_priority(tx, doing, priority)
+        said = f"{raised_to(priority, raised)} {advice}" if raised else advice
+        run_of_holder = find_task(tx, doing[0]).run_id if doing else None
+        return enqueue_view(enqueued, covered, run_of_holder=run_of_holder, advice=said)
 
     return await desk.database.write(work)
 
@@ -177,7 +187,13 @@ def _upload_name(csv_text: str) -> str:
     """A file name made from the content, so that the same text is the same file."""
     if not csv_text.strip():
         raise RequestError("csv_text is empty; pass the content of the broker's export.")
-    content = csv_text.encode()
+    try:
+        content = csv_text.encode()
+    except UnicodeEncodeError as error:
+        raise RequestError(
+            f"csv_text holds half a character ({csv_text[error.start]!r} at position {error.start}); "
+            "pass the file's path."
+        ) from error
     if len(content) > MAX_CSV_BYTES:
         raise RequestError(
             f"csv_text has {len(content)} bytes, more than {MAX_CSV_BYTES}; pass the file's path."

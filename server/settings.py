@@ -2,9 +2,10 @@
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import TomlConfigSettingsSource
 
+from handlers.analyst.limits import SESSION_BUDGET_USD, SESSION_DEADLINE
 from handlers.stocks import Exchange
 
 PREFIX = "STOCKDESK_"
@@ -41,8 +43,15 @@ class Settings(BaseSettings):
     claude_cli: Path | None = Field(
         None, description="Claude CLI to run; else the one that Stockdesk brings."
     )
-    session_minutes: int = Field(15, ge=1, le=120, description="Wall-clock limit of one session, in minutes.")
-    session_budget_usd: float = Field(1.0, gt=0, description="Spending limit of one session, in US dollars.")
+    session_minutes: int = Field(
+        SESSION_DEADLINE // timedelta(minutes=1),
+        ge=1,
+        le=120,
+        description="Wall-clock limit of one session, in minutes.",
+    )
+    session_budget_usd: float = Field(
+        SESSION_BUDGET_USD, gt=0, description="Spending limit of one session, in US dollars."
+    )
     price_sources: Annotated[tuple[Literal["yahoo", "sample"], ...], NoDecode] = Field(
         ("yahoo",), min_length=1, description="Price sources in the order in which they are tried."
     )
@@ -68,7 +77,7 @@ class Settings(BaseSettings):
     @field_validator("home", "claude_cli", mode="after")
     @classmethod
     def _expand_user(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser().absolute()
+        return None if value is None else absolute(value)
 
     @classmethod
     def settings_customise_sources(  # its parameters are pydantic-settings' own
@@ -83,17 +92,54 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_path())
 
 
+def absolute(path: Path) -> Path:
+    """The path without ~, from the root.
+
+    Raises:
+        ValueError: the ~ names no home folder.
+    """
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:  # no such user, or no home
+        raise ValueError("the ~ in it names no home folder; write the whole path") from error
+
+
 def toml_path() -> Path:
     home = os.environ.get(f"{PREFIX}HOME")
-    return (Path(home).expanduser() if home else default_home()) / TOML_NAME
+    try:
+        return (absolute(Path(home)) if home else default_home()) / TOML_NAME
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}HOME = {home!r} cannot be used: {error}.") from error
+
+
+def require_known(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that looks like a setting and is none: misspelt, it would be ignored in silence.
+
+    Raises:
+        SettingsError: there is one; the message names it and the nearest setting.
+    """
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    for variable, value in environment.items():
+        name = variable.upper()
+        # An empty one is as good as none, as for the known ones.
+        if value and name.startswith(PREFIX) and name not in known:
+            nearest = _nearest(name, known)
+            raise SettingsError(
+                f"{variable} is no setting; rename it (the nearest is {nearest}) or unset it."
+            )
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    return get_close_matches(name, known, n=1, cutoff=0)[0]
 
 
 def load_settings(**chosen: Any) -> Settings:
     """Read and check all settings; what is `chosen` here goes before every other origin.
 
     Raises:
-        SettingsError: one of them cannot be used, or settings.toml cannot be read.
+        SettingsError: one of them cannot be used or is not known, or settings.toml cannot be read.
     """
+    require_known(os.environ)
     try:
         return Settings(**chosen)
     except ValidationError as error:
@@ -106,7 +152,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
         if problem["type"] == "extra_forbidden":
-            yield f"{name!r} in {toml_path()} is no setting; `stockdesk settings` lists them."
+            nearest = _nearest(name, list(Settings.model_fields))
+            yield f"{name!r} in {toml_path()} is no setting; rename it (the nearest is {nearest}) or remove it."
         else:
             yield f"{PREFIX}{name.upper()} = {problem['input']!r} cannot be used: {problem['msg']}."
 

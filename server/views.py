@@ -1,16 +1,14 @@
 """What tools and the command line show: small models that a model can read without help."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from queues.database import Transaction
 from queues.inspection import QueueStatus, WaitingFor, attempts_of, waiting_for
-from queues.model import Attempt, Enqueued, Hold, Leader, QueueName, Task, TaskState
-from server.shortening import MOST_IDS, shortened, shortened_text
+from queues.model import Attempt, Hold, Leader, QueueName, Task, TaskState
+from server.shortening import shortened, shortened_text
 
 # A task that waited for a usage limit again and again has many.
 MOST_ATTEMPTS = 20
@@ -108,7 +106,10 @@ class AttemptView(View):
 
 
 class RunView(View):
-    """All that one request caused. A stock is done when it has a verdict."""
+    """All that one request caused. Where it analyses, a stock is done when it has a verdict.
+
+    Where it only fetches, a stock is done when its prices are there, and without data when no source has any.
+    """
 
     run_id: str
     tasks: dict[TaskState, int]
@@ -138,20 +139,6 @@ class TaskPage(View):
     total: int
     tasks: list[TaskView]
     next_cursor: str | None
-
-
-class EnqueueView(View):
-    """What a request became. `already_queued` names, per stock or task, the unfinished task that does it.
-
-    Of both, 100 are named; list_tasks(run_id) shows all.
-    """
-
-    run_id: str | None
-    tasks: int
-    sessions: int
-    task_ids: list[str]
-    already_queued: dict[str, str]
-    message: str
 
 
 class HoldView(View):
@@ -216,78 +203,12 @@ class LeaderView(View):
 
 
 class StatusView(View):
-    """The desk at a glance. `leader` is null when no process has ever run the queues of this home."""
+    """The desk at a glance. `leader` is null when no process has ever run the queues of this home.
+
+    `analyst` judges what this client asks for; each analysis names its own.
+    """
 
     queues: list[QueueView]
     leader: LeaderView | None
     analyst: Literal["claude", "baseline"]
     message: str
-
-
-class CancelView(View):
-    """`cancelled` have ended, `stopping` are being stopped, `also_cancelled` waited for one of them.
-
-    Of each, 100 are named; `message` counts them all.
-    """
-
-    cancelled: list[str]
-    stopping: list[str]
-    also_cancelled: list[str]
-    already_finished: list[str]
-    message: str
-
-
-def cancel_view(before: Mapping[str, TaskState], also_cancelled: Sequence[str]) -> CancelView:
-    """What a cancel did, given the states that the tasks had `before` it."""
-    cancelled = [task_id for task_id, state in before.items() if state is TaskState.QUEUED]
-    stopping = [task_id for task_id, state in before.items() if state is TaskState.RUNNING]
-    finished = [task_id for task_id, state in before.items() if state.is_finished]
-    return CancelView(
-        cancelled=cancelled[:MOST_IDS],
-        stopping=stopping[:MOST_IDS],
-        also_cancelled=list(also_cancelled[:MOST_IDS]),
-        already_finished=finished[:MOST_IDS],
-        message=f"{len(cancelled)} cancelled, {len(also_cancelled)} more because they waited for these, "
-        f"{len(stopping)} being stopped; {len(finished)} had ended before.",
-    )
-
-
-class RetryView(View):
-    task: TaskView
-    also_queued: list[str]
-
-
-class HoldChange(View):
-    queue: QueueName
-    holds: list[HoldView]
-    released: list[HoldView]
-    approved_old_tasks: int
-    message: str
-
-
-class ClearView(View):
-    """`cancelled` names the first 100 of the `cancelled_tasks`."""
-
-    queue: QueueName
-    cancelled_tasks: int
-    cancelled: list[str]
-    still_running: str | None
-
-
-def enqueue_view(enqueued: Sequence[Enqueued], covered: Mapping[str, str], *, advice: str) -> EnqueueView:
-    """The answer to a request: what is new, what was queued already, and when it will run."""
-    new = [each.task for each in enqueued if not each.already_queued]
-    held = {each.task.id: each.task.id for each in enqueued if each.already_queued}
-    sessions = sum(task.queue is QueueName.AI_ANALYSIS for task in new)
-    run_id = new[0].run_id if new else enqueued[0].task.run_id if enqueued else None
-    counted = f"{len(new)} task{'' if len(new) == 1 else 's'} enqueued" if new else "Nothing new was enqueued"
-    if sessions:
-        counted += f", {sessions} of them analysis session{'' if sessions == 1 else 's'}"
-    return EnqueueView(
-        run_id=run_id,
-        tasks=len(new),
-        sessions=sessions,
-        task_ids=[each.task.id for each in enqueued[:MOST_IDS]],
-        already_queued=dict(islice({**covered, **held}.items(), MOST_IDS)),
-        message=f"{counted}. {advice}",
-    )

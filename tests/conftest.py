@@ -18,14 +18,14 @@ def anyio_backend() -> str:
 def require_program() -> Callable[[str, str], Path]:
     """`require_program(name, install_line)` finds a program on PATH, or skips the test with the line that installs it.
 
-    With STOCKDESK_REQUIRE_HOSTS=1, as in .ci/run, a missing program fails the test.
+    With REQUIRE_HOST_PROGRAMS=1, as in .ci/run, a missing program fails the test.
     """
 
     def find(name: str, install_line: str) -> Path:
         found = shutil.which(name)
         if found is None:
             missing = f"{name} is not on PATH; install it: {install_line}"
-            if os.environ.get("STOCKDESK_REQUIRE_HOSTS") == "1":
+            if os.environ.get("REQUIRE_HOST_PROGRAMS") == "1":
                 pytest.fail(missing)
             pytest.skip(missing)
         return Path(found)

@@ -53,7 +53,11 @@ def why_missing(tx: Transaction, stock: Stock) -> str:
     fetch = last_fetch(tx, stock)
     if fetch is None or fetch.reason is None:
         return f"No data of {stock} has been fetched."
-    return f"There is no data of {stock}: {fetch.reason}"
+    return no_data_because(stock, fetch.reason)
+
+
+def no_data_because(stock: Stock, reason: str) -> str:
+    return f"There is no data of {stock}: {reason}"
 
 
 def _prices(tx: Transaction, stock: Stock, facts: Sequence[Fact], now: datetime) -> DataQuality:

@@ -14,20 +14,24 @@ from handlers.analyst import __path__ as _here
 
 
 class CliNotFoundError(Exception):
-    """No Claude CLI on this machine; the message says where it was looked for."""
+    """No Claude CLI that can run on this machine; the message says where it was looked for."""
 
 
 def find_cli(configured: Path | None = None) -> Path:
     """The CLI to run: the configured one, else that of the claude-agent-sdk wheel, else `claude` on PATH.
 
     Raises:
-        CliNotFoundError: none of them exists.
+        CliNotFoundError: none of them exists, or the configured one cannot be run.
     """
     if configured is not None:
         path = configured.expanduser()
         if not path.is_file():
             raise CliNotFoundError(
                 f"The Claude CLI {path} does not exist; correct STOCKDESK_CLAUDE_CLI or unset it."
+            )
+        if not os.access(path, os.X_OK):
+            raise CliNotFoundError(
+                f"The Claude CLI {path} is not executable; run `chmod +x` on it, or correct STOCKDESK_CLAUDE_CLI."
             )
         return path.absolute()
     name = "claude.exe" if sys.platform == "win32" else "claude"

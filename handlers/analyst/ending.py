@@ -73,9 +73,16 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class LaunchFailed:
-    """The CLI did not start, or died; `stderr` holds its last lines."""
+    """The CLI did not start; `stderr` holds its last lines."""
 
     stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The CLI ended in mid-session, without a result; `why` holds what it or the system said, in one line."""
+
+    why: str
 
 
 Ending: TypeAlias = (
@@ -91,6 +98,7 @@ Ending: TypeAlias = (
     | DeadlinePassed
     | Interrupted
     | LaunchFailed
+    | Died
 )
 
 

@@ -8,12 +8,11 @@ from typing import Any, Literal, TypeAlias
 
 from claude_agent_sdk import ClaudeAgentOptions, SdkMcpTool, create_sdk_mcp_server, tool
 
+from handlers.analyst.limits import SESSION_BUDGET_USD, SESSION_DEADLINE
 from handlers.analyst.prompt import analyst_instructions
 from handlers.analyst.submissions import MAX_REFUSALS, Answer
 from handlers.verdict import submission_schema
 
-# A session with thinking takes one to two minutes for three stocks; the rest is for a slow or busy API.
-SESSION_DEADLINE = timedelta(minutes=15)
 # One request to the API; the CLI then tries again, CLAUDE_CODE_MAX_RETRIES times.
 API_TIMEOUT = timedelta(minutes=2)
 SERVER, TOOL = "desk", "submit_verdict"
@@ -34,7 +33,7 @@ class AnalystSettings:
     folder: Path
     cli: Path | None = None
     deadline: timedelta = SESSION_DEADLINE
-    budget_usd: float = 1.0
+    budget_usd: float = SESSION_BUDGET_USD
 
     @property
     def lock_file(self) -> Path:

@@ -33,7 +33,9 @@ def write_prompt(briefs: Sequence[StockBrief], today: date) -> str:
 
 
 def _entry(brief: StockBrief) -> dict[str, object]:
-    entry: dict[str, object] = {"stock": str(brief.stock)}
+    # Only the states: an age in days would be a number that no fact carries, and `as_of` tells it.
+    quality = {each.kind: each.state for each in brief.quality}
+    entry: dict[str, object] = {"stock": str(brief.stock), "data_quality": quality}
     if brief.position is not None:
         entry["holding"] = {
             "quantity": brief.position.quantity,

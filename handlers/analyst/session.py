@@ -92,7 +92,8 @@ async def _written_down(
         ended_as, detail = watch.ending_in_words
         duration = max(ctx.now - started_at, timedelta(0))
         with anyio.CancelScope(shield=True):
-            await ctx.database.write(
+            # Patiently, as the outcome is recorded: what was spent must not be lost to a busy disk.
+            await ctx.database.write_patiently(
                 lambda tx: close_session(
                     tx, session_id, ended_as=ended_as, detail=detail, spent=watch.spent, duration=duration
                 )
@@ -128,7 +129,8 @@ async def _converse(
         try:
             await _talk(client, prompt, watch)
         except ClaudeSDKError as error:
-            watch.ending = watch.launch_failed(str(error))
+            # The SDK's second line only refers to stderr, which the watch has.
+            watch.break_off(str(error).partition("\n")[0])
         finally:
             if watch.result is None and anyio.current_time() >= scope.deadline:
                 watch.ending = DeadlinePassed()
@@ -155,7 +157,7 @@ async def _talk(client: ClaudeSDKClient, prompt: str, watch: Watch) -> None:
     with anyio.move_on_after(LAUNCH_DEADLINE.total_seconds()) as launch:
         await client.connect()
     if launch.cancelled_caught:
-        watch.ending = watch.launch_failed(f"not ready after {LAUNCH_DEADLINE.total_seconds():.0f} s")
+        watch.break_off(f"not ready after {LAUNCH_DEADLINE.total_seconds():.0f} s")
         return
     await client.query(prompt)
     async for message in client.receive_response():

@@ -45,6 +45,7 @@ class Submissions:
         self._model = model
         self._on_settled = on_settled
         self._refusals: Counter[Stock] = Counter()
+        self._ungrounded: set[Stock] = set()
 
     async def submit(self, arguments: Mapping[str, Any]) -> Answer:
         """Store the verdict, or say what is wrong with it.
@@ -64,8 +65,10 @@ class Submissions:
         except ValidationError as error:
             return await self._refuse(brief, [_sentence(each["loc"], each["msg"]) for each in error.errors()])
         position = [] if brief.position is None else brief.position.numbers
-        problems = check_evidence(submission, brief.facts, position)
-        return await (self._refuse(brief, problems) if problems else self._accept(brief, submission))
+        if problems := check_evidence(submission, brief.facts, position):
+            self._ungrounded.add(brief.stock)
+            return await self._refuse(brief, problems)
+        return await self._accept(brief, submission)
 
     def _brief_of(self, named: str) -> StockBrief | None:
         """By `NSE:INFY`, or by `INFY` where that names one stock of the session."""
@@ -98,13 +101,15 @@ class Submissions:
             return Answer(
                 f"Refused: {' '.join(problems)} Mend this and submit {brief.stock} again.", is_error=True
             )
+        # One that was never well-formed was not held against the facts: nobody can say that it invents.
+        reason = Reason.UNGROUNDED if brief.stock in self._ungrounded else Reason.INVALID
         await self._ctx.commit(
             lambda tx: store_no_verdict(
                 tx,
                 self._ctx.task,
                 brief.stock,
                 thesis=f"The analyst's submissions were refused {MAX_REFUSALS} times, lastly: {problems[0]}",
-                reason=Reason.UNGROUNDED,
+                reason=reason,
                 facts=brief.facts,
                 analyst=Analyst.CLAUDE,
                 data_quality=brief.quality,
@@ -112,7 +117,7 @@ class Submissions:
                 model=self._model,
             )
         )
-        await self._settle(brief.stock, "INSUFFICIENT_DATA (ungrounded)")
+        await self._settle(brief.stock, f"INSUFFICIENT_DATA ({reason})")
         return Answer(
             f"Refused again, stored INSUFFICIENT_DATA for {brief.stock}; {self._next()}.", is_error=True
         )

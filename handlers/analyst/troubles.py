@@ -7,6 +7,7 @@ from handlers.analyst.ending import (
     BudgetExhausted,
     Busy,
     DeadlinePassed,
+    Died,
     Ending,
     Finished,
     Interrupted,
@@ -34,7 +35,7 @@ def trouble(ending: Ending, now: datetime) -> Outcome | None:
             return _usage_limit(ending, now)
         case NotSignedIn() | BillingError() | UnknownModel():
             return _for_a_person(ending)
-        case Busy() | LaunchFailed() | DeadlinePassed() | Interrupted():
+        case Busy() | LaunchFailed() | Died() | DeadlinePassed() | Interrupted():
             return Retry(_what_failed(ending))
         case Finished() | TurnsExhausted() | BudgetExhausted() | PromptTooLong():
             return None
@@ -55,12 +56,14 @@ def _for_a_person(ending: NotSignedIn | BillingError | UnknownModel) -> Snooze:
             )
 
 
-def _what_failed(ending: Busy | LaunchFailed | DeadlinePassed | Interrupted) -> str:
+def _what_failed(ending: Busy | LaunchFailed | Died | DeadlinePassed | Interrupted) -> str:
     match ending:
         case Busy(text):
             return f"The Claude API failed: {text}"
         case LaunchFailed(stderr):
             return f"The Claude CLI did not run: {stderr}"
+        case Died(why):
+            return f"The Claude CLI died in mid-session: {why}"
         case DeadlinePassed():
             return "The Claude session did not end by its deadline (STOCKDESK_SESSION_MINUTES)."
         case Interrupted():

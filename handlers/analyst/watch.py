@@ -9,6 +9,7 @@ from handlers.analyst.costs import Spent
 from handlers.analyst.ending import (
     BillingError,
     Busy,
+    Died,
     Ending,
     Interrupted,
     LaunchFailed,
@@ -34,8 +35,10 @@ class Watch:
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=STDERR_LINES))
     lost: StaleClaimError | None = None
     answers: set[str] = field(default_factory=set[str])
+    has_begun: bool = False
 
     def see(self, message: Message) -> None:
+        self.has_begun = True
         match message:
             case AssistantMessage():
                 self.error = None if message.error is None else str(message.error)
@@ -52,7 +55,7 @@ class Watch:
     def conclude(self) -> None:
         """Read the ending from a session that ran to its own end."""
         if self.result is None:
-            self.ending = self.launch_failed("it ended without a result")
+            self.break_off("it ended without a result")
         else:
             self.ending = read_ending(self.result, self.error, self.limit)
 
@@ -66,16 +69,18 @@ class Watch:
         match self.ending:
             case NotSignedIn(text) | BillingError(text) | UnknownModel(text) | Busy(text):
                 detail = text
-            case LaunchFailed(stderr):
-                detail = stderr
+            case LaunchFailed(text) | Died(text):
+                detail = text
             case UsageLimit(resets_at, window):
                 detail = f"{window}, resets at {resets_at}"
             case _:
                 detail = ""
         return type(self.ending).__name__, detail
 
-    def launch_failed(self, why: str) -> LaunchFailed:
-        return LaunchFailed(" · ".join(self.stderr) or why)
+    def break_off(self, why: str) -> None:
+        """The CLI did not start or, once it has said something, died. Its own words go before `why`."""
+        words = " ".join((" · ".join(self.stderr) or why).split())
+        self.ending = Died(words) if self.has_begun else LaunchFailed(words)
 
 
 def spent_by(result: ResultMessage, answers: int) -> Spent:

@@ -94,10 +94,15 @@ def find_columns(header: Sequence[str], row: int) -> Columns:
 def _require(at: Mapping[str, int], header: Sequence[str], row: int) -> None:
     missing = [meaning for meaning in _REQUIRED if meaning not in at]
     if missing:
-        shown = ", ".join(cell.strip()[:30] for cell in header[:12])
+        # A row of one cell is no table; it may be of a file that nobody meant to show.
+        shown = (
+            f"reads {', '.join(cell.strip()[:30] for cell in header[:12])!r}"
+            if header[1:]
+            else "has one column"
+        )
         raise BrokerFileError(
-            f"Row {row} is not a header with a column for {' and '.join(missing)}: it reads {shown!r}; "
-            "the first row must name at least symbol, quantity and average price, separated by commas."
+            f"Row {row} is not a header with a column for {' and '.join(missing)}: it {shown}; the first row "
+            "must name at least symbol, quantity and average price, separated by commas or tabs."
         )
 
 

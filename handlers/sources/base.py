@@ -25,7 +25,10 @@ class NotCoveredError(SourceError):
 
 
 class SourceBusyError(SourceError):
-    """The source cannot answer now. `retry_after` is what it asked to be left alone for, if it did."""
+    """The source cannot answer now. `retry_after` is how long it still wants to be left alone, if it said so.
+
+    Until then the source object refuses everyone in the same way, and sends nothing.
+    """
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message)

@@ -42,14 +42,6 @@ def sample_stocks() -> list[Stock]:
     return sorted(_closes())
 
 
-def sample_index() -> list[Bar]:
-    """Closes of the S&P 500 on the days of the sample, in points."""
-    return [
-        Bar(day=date.fromisoformat(row["Date"]), close=float(row["SP500"]))
-        for row in _rows("sp500_index.csv.gz")
-    ]
-
-
 def sample_holdings() -> dict[str, Traversable]:
     """The bundled exports, by account."""
     folder = files("handlers") / "sample"
@@ -58,7 +50,8 @@ def sample_holdings() -> dict[str, Traversable]:
 
 @cache
 def _closes() -> Mapping[Stock, Sequence[Bar]]:
-    rows = _rows("closes.csv.gz")
+    packed = (files("handlers") / "sample" / "closes.csv.gz").read_bytes()
+    rows = list(csv.DictReader(gzip.decompress(packed).decode().splitlines()))
     return {
         parse_stock(column): [_bar(row["Date"], float(row[column])) for row in rows]
         for column in rows[0]
@@ -68,8 +61,3 @@ def _closes() -> Mapping[Stock, Sequence[Bar]]:
 
 def _bar(day: str, close: float) -> Bar:
     return Bar(day=date.fromisoformat(day), close=close, adj_close=close)
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    packed = (files("handlers") / "sample" / name).read_bytes()
-    return list(csv.DictReader(gzip.decompress(packed).decode().splitlines()))

@@ -4,13 +4,14 @@
 `{"chart": {"result": [{"meta", "timestamp", "indicators": {"quote": [{…}], "adjclose": [{…}]}}], "error"}}`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
 
+import anyio
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
@@ -24,8 +25,6 @@ from handlers.sources.base import (
 )
 from handlers.sources.pace import Pace
 from handlers.stocks import Exchange, Stock
-
-YAHOO_BASE_URL = "https://query2.finance.yahoo.com"
 
 _DAY = timedelta(days=1)
 # What a server asks for is honoured up to here; beyond, a wrong clock or header is more likely.
@@ -88,15 +87,26 @@ def yahoo_symbol(stock: Stock) -> str:
 
 
 class YahooSource:
-    """One shared client and one pace for all stocks. The client brings the timeouts."""
+    """One shared client and one pace for all stocks. The client brings the timeouts.
+
+    Once Yahoo has asked to be left alone, nothing is sent until that time has passed, whoever asks for what.
+    """
 
     name = "yahoo"
     citation = "Yahoo Finance chart"
 
-    def __init__(self, client: httpx.AsyncClient, pace: Pace, base_url: str = YAHOO_BASE_URL) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        pace: Pace,
+        base_url: str,
+        monotonic: Callable[[], float] = anyio.current_time,
+    ) -> None:
         self._client = client
         self._pace = pace
         self._base_url = base_url.rstrip("/")
+        self._monotonic = monotonic
+        self._rests_until = 0.0
 
     async def daily_prices(self, stock: Stock, start: date, end: date) -> Sequence[Bar]:
         """As `PriceSource`. Yahoo's `close` has splits worked in, its `adjclose` dividends too.
@@ -105,6 +115,7 @@ class YahooSource:
         session that is still open is not a close.
         """
         response = await self._get(stock, start, end)
+        self._heed(response)
         result = _result(_answer(response, stock), stock, response.status_code)
         bars = _without_live_row([bar for bar in _bars(result, stock) if start <= bar.day <= end])
         if not bars:
@@ -122,7 +133,9 @@ class YahooSource:
             "events": "div,splits",
         }
         url = f"{self._base_url}/v8/finance/chart/{quote(yahoo_symbol(stock), safe='')}"
+        self._require_awake(stock)
         await self._pace.turn()
+        self._require_awake(stock)  # an answer may have come while this one waited for its turn
         try:
             return await self._client.get(url, params=query)
         except httpx.TransportError as error:
@@ -131,10 +144,27 @@ class YahooSource:
         except httpx.RequestError as error:
             raise BadDataError(f"Yahoo's answer for {stock} cannot be read: {error}.") from error
 
+    def _heed(self, response: httpx.Response) -> None:
+        pause = _retry_after(response) if _is_busy(response) else None
+        if pause is not None:
+            self._rests_until = max(self._rests_until, self._monotonic() + pause.total_seconds())
+
+    def _require_awake(self, stock: Stock) -> None:
+        left = self._rests_until - self._monotonic()
+        if left > 0:
+            raise SourceBusyError(
+                f"Yahoo was not asked for {stock}: it wants to be left alone for another {left:.0f} s.",
+                timedelta(seconds=left),
+            )
+
+
+def _is_busy(response: httpx.Response) -> bool:
+    return response.status_code in _BUSY or response.is_server_error
+
 
 def _answer(response: httpx.Response, stock: Stock) -> _Answer:
     status = response.status_code
-    if status in _BUSY or response.is_server_error:
+    if _is_busy(response):
         raise SourceBusyError(f"Yahoo answered {status} for {stock}.", _retry_after(response))
     if response.is_success or status in _NOT_COVERED:
         try:

@@ -25,7 +25,7 @@ DESTROY = ToolAnnotations(
 )
 
 Symbol: TypeAlias = Annotated[str, Field(min_length=1, max_length=40)]
-Exchange: TypeAlias = Annotated[
+ExchangeCode: TypeAlias = Annotated[
     str | None,
     Field(
         max_length=10,
@@ -35,7 +35,7 @@ Exchange: TypeAlias = Annotated[
 Account: TypeAlias = Annotated[
     str | None, Field(max_length=40, description="Name of one account; all if left out.")
 ]
-Path: TypeAlias = Annotated[
+ExportPath: TypeAlias = Annotated[
     str | None,
     Field(max_length=1000, description="Broker's export on the server's disk, absolute or with ~."),
 ]

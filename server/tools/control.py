@@ -7,15 +7,10 @@ from pydantic import Field
 
 from queues.model import QueueName
 from server import control
+from server.change_views import CancelView, ClearView, HoldChange, RetryView
 from server.desk import Desk
 from server.errors import told_to_the_model
 from server.tools.arguments import CONTROL, DESTROY, ENQUEUE, MOST_SYMBOLS, RunId, TaskId
-from server.views import (
-    CancelView,
-    ClearView,
-    HoldChange,
-    RetryView,
-)
 
 
 def add_control_tools(mcp: MCPServer, desk: Desk) -> None:
@@ -32,14 +27,15 @@ def add_control_tools(mcp: MCPServer, desk: Desk) -> None:
         with told_to_the_model():
             return await control.cancel(desk, task_ids=task_ids or (), run_id=run_id, reason=reason)
 
-    @mcp.tool(title="Retry a task", annotations=ENQUEUE)
-    async def retry_task(task_id: TaskId) -> RetryView:
-        """Queue a failed, cancelled or completed task anew, and what was cancelled because of it.
+    @mcp.tool(title="Retry tasks", annotations=ENQUEUE)
+    async def retry_task(task_id: TaskId | None = None, run_id: RunId = None) -> RetryView:
+        """Queue a finished task anew, or all that failed or was cancelled in a run, and what waited for them.
 
-        Retry the task that failed first, not those that waited for it. An analysis by Claude spends money again.
+        Give either task_id (the task that failed first, not one that waited for it) or run_id (after an outage).
+        A completed task is retried by its id only. An analysis by Claude spends money again.
         """
         with told_to_the_model():
-            return await control.retry(desk, task_id)
+            return await control.retry(desk, task_id=task_id, run_id=run_id)
 
     @mcp.tool(title="Hold a queue", annotations=CONTROL)
     async def hold_queue(

@@ -6,18 +6,26 @@ from mcp.server.mcpserver import MCPServer
 from pydantic import Field
 
 from server import requests
+from server.change_views import EnqueueView
 from server.desk import Desk
 from server.errors import told_to_the_model
-from server.tools.arguments import ENQUEUE, MOST_SYMBOLS, Account, CsvText, Exchange, Path, Symbol
-from server.views import (
-    EnqueueView,
-)
+from server.tools.arguments import ENQUEUE, MOST_SYMBOLS, CsvText, ExchangeCode, ExportPath, Symbol
 
 
 def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
     @mcp.tool(title="Review the portfolio", annotations=ENQUEUE)
     async def enqueue_portfolio_review(
-        path: Path = None, csv_text: CsvText = None, account: Account = None, exchange: Exchange = None
+        path: ExportPath = None,
+        csv_text: CsvText = None,
+        account: Annotated[
+            str | None,
+            Field(
+                max_length=40,
+                description="With a file: the account it describes (main if left out), whose holdings it replaces. "
+                "Without: the one to review, all if left out.",
+            ),
+        ] = None,
+        exchange: ExchangeCode = None,
     ) -> EnqueueView:
         """Review a whole portfolio in the background: sync the export, fetch prices, analyse every stock.
 
@@ -33,17 +41,18 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
 
     @mcp.tool(title="Sync holdings", annotations=ENQUEUE)
     async def enqueue_portfolio_sync(
-        path: Path = None,
+        path: ExportPath = None,
         csv_text: CsvText = None,
         account: Annotated[
             str, Field(max_length=40, description="Account that the file describes.")
         ] = "main",
-        exchange: Exchange = None,
+        exchange: ExchangeCode = None,
     ) -> EnqueueView:
         """Bring the holdings of one account from a broker's export into the desk, in the background.
 
         Reads Zerodha Kite's holdings CSV (always NSE) and any CSV with symbol, quantity and average price
-        columns. Give either path or csv_text. It only syncs: use enqueue_portfolio_review to analyse as well.
+        columns. Give either path or csv_text. The file replaces what the account held before. It only syncs:
+        use enqueue_portfolio_review to analyse as well.
         """
         with told_to_the_model():
             return await requests.request_sync(
@@ -56,7 +65,7 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
             list[Symbol] | None,
             Field(max_length=MOST_SYMBOLS, description="Like INFY or NSE:INFY; everything held if left out."),
         ] = None,
-        exchange: Exchange = None,
+        exchange: ExchangeCode = None,
         force: Annotated[bool, Field(description="Ask the source even where prices are fresh.")] = False,
     ) -> EnqueueView:
         """Fetch daily prices of stocks in the background, and compute the facts that verdicts cite.
@@ -72,7 +81,7 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
         symbols: Annotated[
             list[Symbol], Field(min_length=1, max_length=MOST_SYMBOLS, description="Like INFY or NSE:INFY.")
         ],
-        exchange: Exchange = None,
+        exchange: ExchangeCode = None,
         priority: Annotated[int, Field(ge=-100, le=100, description="Higher runs earlier; 0 is usual.")] = 0,
     ) -> EnqueueView:
         """Analyse some stocks in the background, in sessions of 2-3, with a verdict for each.

@@ -23,8 +23,8 @@ def add_inspection_tools(mcp: MCPServer, desk: Desk) -> None:
     async def get_queue_status() -> StatusView:
         """Show the three queues: state, holds with their reasons, running task, counts, estimated finish.
 
-        Start here when something seems stuck: message names everything that needs somebody. For one task use
-        get_task, for many list_tasks.
+        Start here when something seems stuck: message names everything that needs somebody. analyst is who
+        judges what this client asks for. For one task use get_task, for many list_tasks.
         """
         with told_to_the_model():
             return await inspection.desk_status(desk)

@@ -14,7 +14,7 @@ from server.desk import Desk
 from server.domain_views import PortfolioView, VerdictPage, portfolio_view, verdict_page
 from server.errors import told_to_the_model
 from server.requests import known_account
-from server.tools.arguments import MOST_SYMBOLS, READ, Account, Cursor, Exchange, Symbol
+from server.tools.arguments import MOST_SYMBOLS, READ, Account, Cursor, ExchangeCode, Symbol
 
 
 def add_result_tools(mcp: MCPServer, desk: Desk) -> None:
@@ -39,7 +39,7 @@ def add_result_tools(mcp: MCPServer, desk: Desk) -> None:
         symbols: Annotated[
             list[Symbol] | None, Field(max_length=MOST_SYMBOLS, description="Like INFY; all if left out.")
         ] = None,
-        exchange: Exchange = None,
+        exchange: ExchangeCode = None,
         full: Annotated[
             bool, Field(description="With evidence, points and data quality; fewer to a page.")
         ] = False,

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import pytest
 
 from handlers.ai_analysis import AnalystSettings, ai_analysis
 from handlers.facts import NewFact, store_facts
+from handlers.freshness import expected_session
+from handlers.planning import fetch_then_analyse
+from handlers.prices import log_fetched, log_missing
 from handlers.stocks import Exchange, Stock
 from queues.context import TaskContext
-from queues.database import Database
+from queues.database import Database, Transaction
 from queues.model import NewTask
 from queues.outcome import Completed, Outcome
 from tests.standins.messages_api import MessagesApi
@@ -39,9 +43,24 @@ def new_facts(shift: float = 0.0) -> list[NewFact]:
 
 
 def know(database: Database, *stocks: Stock) -> None:
-    """Store three facts of each of these stocks."""
-    for shift, stock in enumerate(stocks):
-        database.write_now(lambda tx, stock=stock, shift=shift: store_facts(tx, stock, new_facts(shift * 7)))
+    """Store three facts of each of these stocks, as a fetch of the last session does."""
+
+    def store(tx: Transaction) -> None:
+        for shift, stock in enumerate(stocks):
+            store_facts(tx, stock, new_facts(shift * 7))
+            log_fetched(tx, stock, "sample", expected_session(tx.now, stock.exchange), "fetch-0")
+
+    database.write_now(store)
+
+
+def lack(database: Database, *stocks: Stock, why: str = "Nobody has it.") -> None:
+    """Log that the last session of these stocks was asked for in vain."""
+
+    def store(tx: Transaction) -> None:
+        for stock in stocks:
+            log_missing(tx, stock, why, expected_session(tx.now, stock.exchange), "fetch-0")
+
+    database.write_now(store)
 
 
 def payload(*stocks: Stock) -> dict[str, Any]:
@@ -99,8 +118,13 @@ def claude(tmp_path: Path) -> AnalystSettings:
     return AnalystSettings(analyst="claude", model="claude-sonnet-4-5", folder=tmp_path / "the sessions")
 
 
+@pytest.fixture
+def baseline(claude: AnalystSettings) -> AnalystSettings:
+    return replace(claude, analyst="baseline")
+
+
 async def analyse(ctx: TaskContext, settings: AnalystSettings) -> Outcome:
-    return await ai_analysis(settings, lambda: ctx.now)(ctx)
+    return await ai_analysis(settings, lambda: ctx.now, fetch_then_analyse)(ctx)
 
 
 def follow_ups(database: Database, outcome: Outcome) -> list[NewTask]:

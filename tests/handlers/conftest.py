@@ -18,10 +18,10 @@ from queues.model import JsonObject, NewTask, QueueName, Task
 from queues.outcome import Outcome
 from queues.scheduler import engine_migrations
 from queues.store import claim_next, enqueue, record
-from tests.handlers.claude import api, claude
+from tests.handlers.claude import api, baseline, claude
 from tests.standins.http_source import HttpSource
 
-__all__ = ["api", "claude"]  # fixtures
+__all__ = ["api", "baseline", "claude"]  # fixtures
 
 NOW = datetime(2022, 12, 28, 23, 30, tzinfo=UTC)
 

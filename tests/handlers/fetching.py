@@ -9,6 +9,7 @@ from handlers.data_fetcher import FetchPayload
 from handlers.sources.base import Bar, SourceError
 from handlers.stocks import Stock
 from queues.context import TaskContext
+from queues.database import Database
 from queues.model import QueueName
 from queues.outcome import Completed, Failed, Outcome
 from tests.handlers.conftest import NOW, TaskRunner
@@ -52,6 +53,20 @@ def lines(outcome: Outcome) -> dict[str, dict[str, Any]]:
     assert outcome.result is not None
     listed = cast("list[dict[str, Any]]", outcome.result["stocks"])
     return {line.pop("stock"): line for line in [dict(line) for line in listed]}
+
+
+def stored_bars(database: Database, stock: Stock) -> list[Bar]:
+    """Every stored bar of the stock, oldest first."""
+    rows = database.read_now(
+        lambda tx: tx.rows(
+            "SELECT day, close, adj_close, open, high, low, volume FROM bars"
+            " WHERE symbol = :symbol AND exchange = :exchange ORDER BY day",
+            symbol=stock.symbol,
+            exchange=stock.exchange.value,
+        )
+    )
+    columns = ("close", "adj_close", "open", "high", "low", "volume")
+    return [Bar(day=date.fromisoformat(day), **dict(zip(columns, rest, strict=True))) for day, *rest in rows]
 
 
 def by_symbol(replies: Mapping[str, Reply], request: Request) -> Reply:

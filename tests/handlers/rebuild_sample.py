@@ -64,8 +64,6 @@ def main(wheel: Path) -> None:
     prices = read_table(wheel, "sp500_dataset.csv.gz")
     header, rows = prices[0], [row for row in prices[1:] if row[0] >= FIRST_DAY]
     write_gz("closes.csv.gz", [["Date", *(f"{STOCKS[s][0]}:{s}" for s in header[1:])], *rows])
-    index = read_table(wheel, "sp500_index.csv.gz")
-    write_gz("sp500_index.csv.gz", [index[0], *(row for row in index[1:] if row[0] >= FIRST_DAY)])
     closes = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
     write(
         "holdings_main.csv",

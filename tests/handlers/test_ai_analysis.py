@@ -9,22 +9,16 @@ from handlers.ai_analysis import AnalystSettings, analysis_task
 from handlers.analyst.ending import Busy, DeadlinePassed, Ending, Finished, TurnsExhausted, UsageLimit
 from handlers.analyst.options import max_turns
 from handlers.analyst.troubles import trouble
-from handlers.prices import log_missing
 from handlers.stocks import Exchange, Stock
 from handlers.verdict import Action, Analyst, Reason
 from handlers.verdicts import verdicts_of_task
 from queues.database import Database
 from queues.model import QueueName
 from queues.outcome import Completed, Retry, Snooze
-from tests.handlers.claude import AS_OF, INFY, TCS, WIPRO, analyse, know, payload
+from tests.handlers.claude import INFY, TCS, WIPRO, analyse, know, lack, payload
 from tests.handlers.conftest import NOW, TaskRunner
 
 AI = QueueName.AI_ANALYSIS
-
-
-@pytest.fixture
-def baseline(claude: AnalystSettings) -> AnalystSettings:
-    return replace(claude, analyst="baseline")
 
 
 async def test_the_baseline_analyst_is_named_wherever_its_verdict_goes(
@@ -64,7 +58,7 @@ async def test_a_stock_without_data_is_insufficient_with_the_sources_reason_and_
     baseline: AnalystSettings, database: Database, running_task: TaskRunner
 ) -> None:
     know(database, TCS)
-    database.write_now(lambda tx: log_missing(tx, INFY, "Yahoo knows no INFY.NS.", AS_OF, "fetch-1"))
+    lack(database, INFY, why="Yahoo knows no INFY.NS.")
     ctx = running_task(AI, payload(INFY, TCS))
 
     assert isinstance(await analyse(ctx, baseline), Completed)
@@ -78,8 +72,9 @@ async def test_a_stock_without_data_is_insufficient_with_the_sources_reason_and_
 
 
 async def test_without_any_data_there_is_no_session(
-    claude: AnalystSettings, running_task: TaskRunner
+    claude: AnalystSettings, database: Database, running_task: TaskRunner
 ) -> None:
+    lack(database, INFY, TCS)
     outcome = await analyse(
         running_task(AI, payload(INFY, TCS)), replace(claude, cli=claude.folder / "nowhere")
     )
@@ -91,6 +86,7 @@ async def test_a_second_attempt_judges_only_what_the_first_left_open(
     baseline: AnalystSettings, database: Database, running_task: TaskRunner
 ) -> None:
     know(database, INFY)
+    lack(database, TCS)
     ctx = running_task(AI, payload(INFY, TCS))
     await analyse(ctx, baseline)
     before = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
@@ -105,6 +101,7 @@ async def test_progress_counts_every_stock(
     baseline: AnalystSettings, database: Database, running_task: TaskRunner
 ) -> None:
     know(database, INFY)
+    lack(database, TCS)
     ctx = running_task(AI, payload(INFY, TCS))
     outcome = await analyse(ctx, baseline)
     progress = running_task.end(ctx, outcome).progress

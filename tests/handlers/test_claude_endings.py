@@ -15,8 +15,8 @@ import pytest
 from handlers.ai_analysis import AnalystSettings
 from handlers.analyst.costs import sessions_of_task
 from handlers.verdicts import verdicts_of_task
-from queues.database import Database
-from queues.errors import StaleClaimError
+from queues.database import Database, T, Work
+from queues.errors import StaleClaimError, StorageError
 from queues.lifecycle import interrupt
 from queues.model import QueueName
 from queues.outcome import Completed, HoldRequest, Retry, Snooze
@@ -79,7 +79,9 @@ async def test_a_usage_limit_snoozes_and_holds_the_queue_until_the_reset_and_not
     assert "five-hour usage limit is used up; the queue goes on at 2099-12-31 05:30 UTC" in outcome.reason
 
     api.script = submits_all
-    assert isinstance(await analyse(running_task.again(ctx, outcome), claude), Completed)
+    again = running_task.again(ctx, outcome)
+    know(database, TCS)  # as of the day on which it goes on
+    assert isinstance(await analyse(again, claude), Completed)
     assert [entry["stock"] for entry in api.requests[-1].stocks] == ["NSE:TCS"]
     assert len(database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))) == 2
 
@@ -175,17 +177,91 @@ async def test_a_cli_that_dies_is_reported_in_its_own_words_and_tried_again(
     assert (session.ended_as, session.spent.cost_usd) == ("LaunchFailed", None)
 
 
-async def test_a_missing_cli_holds_the_queue_and_costs_no_session(
-    claude: AnalystSettings, database: Database, running_task: TaskRunner, tmp_path: Path
+async def test_a_cli_that_is_killed_in_mid_session_has_died_in_one_line(
+    api: MessagesApi, claude: AnalystSettings, database: Database, running_task: TaskRunner
 ) -> None:
+    def script(request: Request) -> Reply:
+        if request.submitted:
+            os.kill(launched_pid(claude.folder), signal.SIGKILL)
+            return Stalls()
+        return Says(submits=(grounded_verdict(request.stocks[0]),))
+
+    api.script = script
+    know(database, INFY, TCS)
+    ctx = running_task(AI, payload(INFY, TCS))
+
+    outcome = await analyse(ctx, claude)
+
+    assert isinstance(outcome, Retry)
+    assert outcome.error.startswith("The Claude CLI died in mid-session: ")
+    assert "\n" not in outcome.error
+    assert "stderr output" not in outcome.error
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    assert session.ended_as == "Died"
+    assert outcome.error.endswith(session.detail)
+    assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))] == [INFY]
+
+
+class BusyDatabase(Database):
+    """A disk that refuses as many writes as a test asks for."""
+
+    refusals = 0
+
+    async def write(self, work: Work[T]) -> T:
+        if self.refusals:
+            self.refusals -= 1
+            raise StorageError("database or disk is full")
+        return await super().write(work)
+
+
+async def test_what_a_session_cost_outlasts_a_busy_disk(
+    api: MessagesApi,
+    claude: AnalystSettings,
+    database: Database,
+    running_task: TaskRunner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("queues.database.TRY_AGAIN_SECONDS", 0)
+    database.__class__ = BusyDatabase
+    assert isinstance(database, BusyDatabase)
+    busy = database
+
+    def script(request: Request) -> Reply:
+        if request.submitted:
+            busy.refusals = 2  # all that is still to be written is what it cost
+            return Says("Done.")
+        return Says(submits=(grounded_verdict(request.stocks[0]),))
+
+    api.script = script
     know(database, INFY)
     ctx = running_task(AI, payload(INFY))
 
-    outcome = await analyse(ctx, replace(claude, cli=tmp_path / "nowhere"))
+    assert isinstance(await analyse(ctx, claude), Completed)
+
+    assert busy.refusals == 0
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    assert session.ended_as == "Finished"
+    assert session.spent.cost_usd == pytest.approx(2 * (1200 * 3 + 340 * 15) / 1e6)
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["missing", "not executable"])
+async def test_a_cli_that_cannot_be_run_holds_the_queue_and_costs_no_session(
+    claude: AnalystSettings, database: Database, running_task: TaskRunner, tmp_path: Path, exists: bool
+) -> None:
+    cli = tmp_path / "claude of the user"
+    if exists:
+        cli.write_text("#!/bin/sh\n", encoding="utf-8")
+        cli.chmod(0o600)
+    know(database, INFY)
+    ctx = running_task(AI, payload(INFY))
+
+    outcome = await analyse(ctx, replace(claude, cli=cli))
 
     assert isinstance(outcome, Snooze)
     assert outcome.hold is not None
+    assert outcome.hold.source == "claude_cli"
     assert "STOCKDESK_CLAUDE_CLI" in outcome.hold.reason
+    assert ("is not executable" if exists else "does not exist") in outcome.hold.reason
     assert database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id)) == []
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from handlers.data_fetcher import FetchPayload, data_fetcher
 from handlers.facts import current_facts
-from handlers.prices import last_fetch, stored_bars
+from handlers.prices import last_fetch
 from handlers.sources.base import NotCoveredError
 from handlers.sources.sample import SampleSource
 from handlers.sources.yahoo import YahooSource
@@ -18,7 +18,7 @@ from queues.model import TaskState
 from queues.outcome import Completed, Failed
 from queues.store import find_task
 from tests.handlers.conftest import TaskRunner
-from tests.handlers.fetching import SESSION, Planned, by_symbol, desk_clock, lines, running_fetch
+from tests.handlers.fetching import SESSION, Planned, by_symbol, desk_clock, lines, running_fetch, stored_bars
 from tests.standins.http_source import HttpSource, Reply, always, chart_of, not_found
 
 
@@ -35,7 +35,7 @@ async def test_prices_become_bars_and_facts_with_their_source(
         "/v8/finance/chart/M%26M.NS",
     ]
     infy = Stock("INFY", Exchange.NSE)
-    bars = database.read_now(lambda tx: stored_bars(tx, infy))
+    bars = stored_bars(database, infy)
     facts = {fact.name: fact for fact in database.read_now(lambda tx: current_facts(tx, infy))}
     assert facts["last_close"].value == bars[-1].close
     assert facts["last_close"].unit == "INR"
@@ -147,9 +147,7 @@ async def test_before_the_close_the_running_session_is_not_asked_for(
     server.script = always(chart_of("INFY.NS", days))
     outcome = await data_fetcher([yahoo], lambda: midday, 4)(running_fetch(running_task, "NSE:INFY"))
     assert lines(outcome)["NSE:INFY"]["newest"] == "2022-12-27"
-    assert [bar.close for bar in database.read_now(lambda tx: stored_bars(tx, parse_stock("NSE:INFY")))] == [
-        100.0
-    ]
+    assert [bar.close for bar in stored_bars(database, parse_stock("NSE:INFY"))] == [100.0]
     assert server.requests[0].days[1] == date(2022, 12, 28)
 
 

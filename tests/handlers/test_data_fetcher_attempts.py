@@ -8,7 +8,6 @@ import anyio.to_thread
 import pytest
 
 from handlers.data_fetcher import data_fetcher
-from handlers.prices import stored_bars
 from handlers.sources.base import SourceBusyError
 from handlers.sources.yahoo import YahooSource
 from handlers.stocks import Exchange, Stock
@@ -16,7 +15,7 @@ from queues.database import Database
 from queues.errors import StaleClaimError
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry
 from tests.handlers.conftest import NOW, TaskRunner
-from tests.handlers.fetching import Planned, by_symbol, desk_clock, lines, running_fetch
+from tests.handlers.fetching import Planned, by_symbol, desk_clock, lines, running_fetch, stored_bars
 from tests.standins.http_source import HttpSource, Reply, always
 
 
@@ -48,17 +47,23 @@ async def test_a_retry_asks_only_for_what_is_still_lacking(
     assert {line["status"] for line in lines(outcome).values()} == {"fetched"}
 
 
-async def test_a_source_that_asks_to_be_left_alone_is_not_asked_again_in_that_attempt(
+async def test_a_source_that_asks_to_be_left_alone_is_asked_once_by_all_tasks(
     server: HttpSource, yahoo: YahooSource, running_task: TaskRunner
 ) -> None:
     server.script = always(Reply(429, b"", {"Retry-After": "60"}))
-    outcome = await data_fetcher([yahoo], desk_clock, 1)(
-        running_fetch(running_task, "NSE:A", "NSE:B", "NSE:C")
-    )
-    assert len(server.requests) == 1
+    handler = data_fetcher([yahoo], desk_clock, 1)
+    first = running_fetch(running_task, "NSE:A", "NSE:B", "NSE:C")
+    outcome = await handler(first)
     assert outcome == Retry(
         "3 of 3 stocks wait for a busy source: Yahoo answered 429 for NSE:A.", timedelta(seconds=60)
     )
+    running_task.end(first, outcome)
+    second = await handler(running_fetch(running_task, "NSE:D"))
+    assert isinstance(second, Retry)
+    assert "Yahoo was not asked for NSE:D" in second.error
+    assert second.delay is not None
+    assert timedelta() < second.delay <= timedelta(seconds=60)
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(("busy", "expected"), [(["NSE:TCS"], Completed), (["NSE:TCS", "NSE:INFY"], Failed)])
@@ -102,7 +107,7 @@ async def test_an_attempt_that_was_ended_elsewhere_stores_nothing(
     running_task.end(ctx, Cancelled("by a test"))
     with pytest.raises(StaleClaimError):
         await data_fetcher([Planned()], desk_clock, 4)(ctx)
-    assert database.read_now(lambda tx: stored_bars(tx, Stock("INFY", Exchange.NSE))) == []
+    assert stored_bars(database, Stock("INFY", Exchange.NSE)) == []
 
 
 async def test_an_attempt_that_is_ended_while_it_asks_raises_that_alone(
@@ -124,4 +129,4 @@ async def test_an_attempt_that_is_ended_while_it_asks_raises_that_alone(
         running_task.end(ctx, Cancelled("by a test"))
         server.gate.set()
     assert len(raised) == 1
-    assert database.read_now(lambda tx: stored_bars(tx, Stock("INFY", Exchange.NSE))) == []
+    assert stored_bars(database, Stock("INFY", Exchange.NSE)) == []

@@ -13,12 +13,12 @@ from handlers.prices import (
     log_missing,
     newest_day,
     store_bars,
-    stored_bars,
 )
 from handlers.sources.base import Bar
 from handlers.sources.sample import sample_last_day
 from handlers.stocks import Exchange, Stock
 from queues.database import Database
+from tests.handlers.fetching import stored_bars
 
 INFY = Stock("INFY", Exchange.NSE)
 
@@ -101,6 +101,6 @@ def test_the_newest_fetch_of_a_day_wins_and_other_days_stay(database: Database) 
     corrected = Bar(day=date(2022, 12, 28), close=11.5, volume=7)
     database.write_now(lambda tx: store_bars(tx, INFY, [first, second], "a"))
     database.write_now(lambda tx: store_bars(tx, INFY, [corrected], "b"))
-    assert database.read_now(lambda tx: stored_bars(tx, INFY)) == [first, corrected]
+    assert stored_bars(database, INFY) == [first, corrected]
     assert database.read_now(lambda tx: newest_day(tx, INFY)) == date(2022, 12, 28)
     assert database.read_now(lambda tx: newest_day(tx, Stock("INFY", Exchange.BSE))) is None

@@ -8,6 +8,7 @@ from handlers.freshness import expected_session
 from handlers.planning import (
     STOCKS_PER_FETCH,
     Plan,
+    fetch_task,
     plan_analysis,
     plan_fetch,
     review_after_sync,
@@ -21,6 +22,7 @@ from queues.database import Database
 from queues.lifecycle import take_over
 from queues.model import NewTask, QueueName, Sibling, Task
 from queues.outcome import Completed, Failed
+from queues.retry import exponential_backoff
 from queues.store import claim_next, enqueue, find_task, record
 from tests.handlers.conftest import NOW
 
@@ -48,7 +50,9 @@ Planner = Callable[..., Plan]
 def planner(database: Database) -> Planner:
     def plan(wanted: Sequence[Stock], *, size: int = 2, priority: int = 0) -> Plan:
         return database.read_now(
-            lambda tx: plan_analysis(tx, wanted, now=NOW, stocks_per_session=size, priority=priority)
+            lambda tx: plan_analysis(
+                tx, wanted, now=NOW, analyst="baseline", stocks_per_session=size, priority=priority
+            )
         )
 
     return plan
@@ -131,6 +135,10 @@ def test_the_priority_of_a_request_reaches_its_fetches_too(planner: Planner) -> 
     assert {task.priority for task in planner(stocks(5), priority=7).tasks} == {7}
 
 
+def test_the_analyst_of_who_asks_is_written_into_every_session(planner: Planner) -> None:
+    assert [task.payload["analyst"] for task in of(ANALYSIS, planner(stocks(5)).tasks)] == ["baseline"] * 2
+
+
 def test_a_stock_that_is_named_twice_counts_once(planner: Planner) -> None:
     plan = planner([*stocks(2), *stocks(2)])
     assert len(plan.tasks) == 2
@@ -195,3 +203,27 @@ def test_a_review_follows_a_sync_only_where_it_was_asked_for(
     planned = database.write_now(lambda tx: follow_up(tx, sync, stocks(4)))
     assert len(planned) == tasks
     assert {task.priority for task in planned} <= {3}
+
+
+def test_a_review_that_follows_a_sync_makes_what_covers_its_stocks_as_urgent(
+    database: Database, planner: Planner
+) -> None:
+    held = enqueue_all(database, planner(stocks(2)))
+    payload = SyncPayload(path="/holdings.csv", then_review=True)
+    sync = database.write_now(lambda tx: enqueue(tx, [sync_task(payload, priority=3)]))[0].task
+    assert not database.write_now(lambda tx: review_after_sync(lambda: NOW, 2)(tx, sync, stocks(2)))
+    now = [database.read_now(lambda tx, each=task: find_task(tx, each.id)) for task in held]
+    assert [task.priority for task in now] == [3, 3]
+
+
+def test_a_fetch_outlasts_an_outage_of_a_minute() -> None:
+    task = fetch_task(stocks(1))
+    waits = [exponential_backoff(attempt) for attempt in range(1, task.max_attempts)]
+    assert sum(waits, timedelta()) > timedelta(minutes=1)
+
+
+def test_a_review_that_follows_a_sync_keeps_the_analyst_of_who_asked_for_it(database: Database) -> None:
+    payload = SyncPayload(path="/holdings.csv", then_review=True, analyst="baseline")
+    sync = database.write_now(lambda tx: enqueue(tx, [sync_task(payload)]))[0].task
+    planned = database.write_now(lambda tx: review_after_sync(lambda: NOW, 2)(tx, sync, stocks(2)))
+    assert [task.payload["analyst"] for task in of(ANALYSIS, planned)] == ["baseline"]

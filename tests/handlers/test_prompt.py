@@ -1,7 +1,7 @@
 """What a session is told."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from hypothesis import given
@@ -11,7 +11,9 @@ from handlers.analyst.briefs import Position, StockBrief, read_briefs
 from handlers.analyst.evidence import check_evidence
 from handlers.analyst.prompt import analyst_instructions, write_prompt
 from handlers.brokers.holding import Holding
+from handlers.freshness import expected_session
 from handlers.portfolio import store_snapshot
+from handlers.prices import log_fetched
 from handlers.stocks import Stock
 from queues.database import Database
 from tests.handlers.claude import INFY, TCS, know
@@ -49,6 +51,20 @@ def test_the_prompt_carries_each_stocks_facts_with_their_ids_and_its_holding_ove
     ]
     assert {each["as_of"] for each in first["facts"] + second["facts"]} == {"2022-12-28"}
     assert data["today"] == "2022-12-28"
+
+
+def test_the_prompt_says_of_each_stock_how_good_its_data_is(database: Database) -> None:
+    know(database, INFY, TCS)
+    late = expected_session(NOW, TCS.exchange) + timedelta(days=1)
+    database.write_now(lambda tx: log_fetched(tx, TCS, "sample", late, "fetch-1"))
+    briefs = database.read_now(lambda tx: read_briefs(tx, [INFY, TCS], NOW + timedelta(days=1)))
+    entries = data_of(write_prompt(briefs, late))["stocks"]
+    assert [entry["data_quality"] for entry in entries] == [{"prices": "stale"}, {"prices": "fresh"}]
+
+
+def test_the_instructions_say_what_stale_data_means() -> None:
+    text = " ".join(analyst_instructions().text.split())
+    assert "Data that is stale or missing lowers the conviction and is named in the thesis" in text
 
 
 def test_data_cannot_close_its_own_block() -> None:

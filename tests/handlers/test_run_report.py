@@ -5,18 +5,23 @@ import pytest
 
 from handlers.ai_analysis import analysis_task
 from handlers.analyst.baseline import baseline_verdict
+from handlers.data_fetcher import data_fetcher
 from handlers.facts import current_facts
 from handlers.run_report import RunStocks, run_stocks
+from handlers.sources.base import PriceSource, SourceBusyError
+from handlers.sources.sample import SampleSource
 from handlers.stocks import Exchange, Stock
 from handlers.verdict import Action, Analyst, Reason
 from handlers.verdicts import store_no_verdict, store_verdict
-from queues.control import cancel_task
+from queues.control import cancel_task, retry_task
 from queues.database import Database, Transaction
 from queues.lifecycle import take_over
 from queues.model import NewTask, QueueName, Task
-from queues.outcome import Completed, Failed, Outcome
+from queues.outcome import Completed, Failed, Outcome, Retry
 from queues.store import claim_next, enqueue, record
 from tests.handlers.claude import INFY, TCS, WIPRO, know
+from tests.handlers.conftest import TaskRunner
+from tests.handlers.fetching import Planned, desk_clock, running_fetch
 
 HDFC = Stock("HDFC", Exchange.NSE)
 
@@ -110,8 +115,55 @@ def test_a_stock_that_moved_to_a_remainder_is_neither_done_nor_failed_until_that
     assert run.counts == (4, 1, 0, 1)
 
 
-def test_a_run_without_analysis_has_no_stocks(database: Database) -> None:
+def test_a_verdict_from_before_a_retry_counts_no_more(run: Run) -> None:
+    task = run.start()
+    run.judge(task, INFY)
+    run.abstain(task, TCS)
+    run.end(task, Completed({}))
+    run.database.write_now(lambda tx: retry_task(tx, task.id))
+    assert run.counts == (4, 0, 0, 0)
+    again = run.start()
+    run.judge(again, TCS)
+    run.end(again, Failed("The session ended."))
+    assert run.counts == (4, 1, 0, 1)
+
+
+def test_a_run_that_neither_analyses_nor_fetches_has_no_stocks(database: Database) -> None:
     sync = NewTask(queue=QueueName.PORTFOLIO_SYNC, kind="sync", payload={})
     task = database.write_now(lambda tx: enqueue(tx, [sync]))[0].task
     report = database.read_now(lambda tx: run_stocks(tx, task.id))
     assert (report.total, report.done, report.without_data, report.failed) == (0, 0, 0, 0)
+
+
+async def test_a_run_that_only_fetches_counts_the_stocks_that_it_fetches(
+    running_task: TaskRunner, database: Database
+) -> None:
+    ctx = running_fetch(running_task, "NASDAQ:AAPL", "NYSE:KO", "NSE:INFY")
+
+    def counts() -> tuple[int, int, int, int]:
+        report = database.read_now(lambda tx: run_stocks(tx, ctx.task.run_id))
+        return report.total, report.done, report.without_data, report.failed
+
+    assert counts() == (3, 0, 0, 0)
+    running_task.end(ctx, await data_fetcher([SampleSource()], desk_clock, 4)(ctx))
+    assert counts() == (3, 2, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "counts"),
+    [
+        (SampleSource(), (2, 0, 2, 0)),  # it knows neither
+        (Planned(errors={"NSE:INFY": SourceBusyError("Not now.")}), (2, 0, 0, 2)),
+    ],
+)
+async def test_the_stocks_of_a_failed_fetch_are_without_data_only_if_no_source_has_any(
+    running_task: TaskRunner, database: Database, source: PriceSource, counts: tuple[int, int, int, int]
+) -> None:
+    ctx = running_fetch(running_task, "NSE:INFY", "NSE:TCS")
+    outcome = await data_fetcher([source], desk_clock, 4)(ctx)
+    if isinstance(outcome, Retry):
+        running_task.end(ctx, Failed(outcome.error))
+    else:
+        running_task.end(ctx, outcome)
+    report = database.read_now(lambda tx: run_stocks(tx, ctx.task.run_id))
+    assert (report.total, report.done, report.without_data, report.failed) == counts

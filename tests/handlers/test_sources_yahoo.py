@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -13,7 +15,7 @@ from handlers.sources.base import BadDataError, Bar, NotCoveredError, SourceBusy
 from handlers.sources.pace import Pace
 from handlers.sources.yahoo import YahooSource
 from handlers.stocks import Exchange, Stock
-from tests.standins.http_source import HttpSource, Reply, always, chart_of, json_reply, not_found
+from tests.standins.http_source import HttpSource, Reply, always, chart, chart_of, json_reply, not_found
 
 INFY = Stock("INFY", Exchange.NSE)
 AAPL = Stock("AAPL", Exchange.NASDAQ)
@@ -143,13 +145,63 @@ async def test_a_busy_server_is_left_alone_for_as_long_as_it_says(
     assert caught.value.retry_after == pause
 
 
+async def test_yahoo_is_left_alone_by_everyone_until_its_retry_after_has_passed(server: HttpSource) -> None:
+    now = 1000.0
+    server.script = always(Reply(429, b"", {"Retry-After": "3600"}))
+    async with httpx.AsyncClient() as client:
+        yahoo = YahooSource(client, Pace(1e6), server.url, monotonic=lambda: now)
+        with pytest.raises(SourceBusyError, match="Yahoo answered 429"):
+            await ask(yahoo)
+        server.script = chart
+        now += 3000
+        with pytest.raises(
+            SourceBusyError,
+            match="Yahoo was not asked for NSE:INFY: it wants to be left alone for another 600 s",
+        ) as caught:
+            await ask(yahoo, INFY)
+        assert caught.value.retry_after == timedelta(seconds=600)
+        assert len(server.requests) == 1
+        now += 600
+        assert await ask(yahoo, INFY)
+    assert len(server.requests) == 2
+
+
+async def test_who_waits_for_a_turn_while_yahoo_asks_to_be_left_alone_sends_nothing(
+    server: HttpSource,
+) -> None:
+    server.script = always(Reply(503, b"", {"Retry-After": "60"}))
+    second_may_go = anyio.Event()
+    refused: list[str] = []
+
+    async def wait(seconds: float) -> None:
+        if seconds > 0:
+            await second_may_go.wait()
+
+    async def ask_and_be_refused(stock: Stock) -> None:
+        with pytest.raises(SourceBusyError) as caught:
+            await ask(yahoo, stock)
+        refused.append(str(caught.value))
+
+    async with httpx.AsyncClient() as client:
+        pace = Pace(1, monotonic=lambda: 0.0, sleep=wait)
+        yahoo = YahooSource(client, pace, server.url, monotonic=lambda: 0.0)
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask_and_be_refused, AAPL)
+            group.start_soon(ask_and_be_refused, INFY)
+            while not refused:
+                await anyio.lowlevel.checkpoint()
+            second_may_go.set()
+    assert len(server.requests) == 1
+    assert refused[1].startswith("Yahoo was not asked for NSE:INFY")
+
+
 async def test_a_retry_date_counts_from_the_server_s_own_clock() -> None:
     # The stand-in's server writes a Date of its own, so here the transport is a fake.
     headers = {"Date": "Wed, 28 Dec 2022 10:00:00 GMT", "Retry-After": "Wed, 28 Dec 2022 10:02:30 GMT"}
     transport = httpx.MockTransport(lambda _: httpx.Response(429, headers=headers))
     async with httpx.AsyncClient(transport=transport) as client:
         with pytest.raises(SourceBusyError) as caught:
-            await ask(YahooSource(client, Pace(1e6)))
+            await ask(YahooSource(client, Pace(1e6), "http://yahoo.test"))
     assert caught.value.retry_after == timedelta(seconds=150)
 
 

@@ -15,8 +15,6 @@ from handlers.verdicts import (
     latest_verdicts,
     store_no_verdict,
     store_verdict,
-    verdict_history,
-    verdicts_of_run,
     verdicts_of_task,
 )
 from queues.context import TaskContext
@@ -171,9 +169,9 @@ def test_the_newest_verdict_of_each_stock_is_the_latest_and_the_older_ones_are_i
     assert database.read_now(lambda tx: latest_verdicts(tx, [WIPRO])) == latest[2:]
     assert database.read_now(lambda tx: latest_verdicts(tx, [])) == []
     assert database.read_now(lambda tx: latest_verdicts(tx, limit=1, after=INFY)) == latest[1:2]
-    history = database.read_now(lambda tx: verdict_history(tx, INFY))
-    assert [each.action for each in history] == [Action.TRIM, Action.ADD]
-    assert database.read_now(lambda tx: verdicts_of_run(tx, second.task.run_id)) == [latest[0], latest[2]]
+    (older,) = [v for v in database.read_now(lambda tx: verdicts_of_task(tx, first.task)) if v.stock == INFY]
+    assert older.action is Action.ADD
+    assert database.read_now(lambda tx: verdicts_of_task(tx, second.task)) == [latest[0], latest[2]]
 
 
 def test_a_session_is_completed_once(database: Database, running_task: TaskRunner) -> None:

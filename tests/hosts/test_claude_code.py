@@ -201,7 +201,7 @@ def test_the_line_that_adds_the_server_to_claude_code_works_as_it_is_printed(tmp
         )
 
     advice = run(STOCKDESK, "config", "claude-code").stderr
-    run(*shlex.split(advice.partition("or run: ")[2]))
+    run(*shlex.split(advice.partition("run: ")[2]))
     shown = run("claude", "mcp", "get", "stockdesk").stdout
     assert "Connected" in shown
     assert f"STOCKDESK_HOME={tmp_path}/the desk's home" in shown

@@ -62,7 +62,7 @@ async def test_the_entry_of_claude_desktop_starts_a_desk_in_the_users_data_folde
 
 
 def test_the_entry_takes_the_settings_of_the_terminal_along(tmp_path: Path) -> None:
-    environment = desk_environment(tmp_path, STOCKDESK_HOME="a desk", STOCKDESK_REQUIRE_HOSTS="1")
+    environment = desk_environment(tmp_path, STOCKDESK_HOME="a desk")
     assert printed_entry(environment, tmp_path)["env"] == {
         "STOCKDESK_ANALYST": "baseline",
         "STOCKDESK_AS_OF": "2022-12-28",

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from queues.holds import approve_old, current_holds, hold_queue, release_queue
+from queues.holds import approve_old, current_holds, hold_queue, raise_priority, release_queue
 from queues.model import TaskState
 from queues.outcome import Failed
 from tests.queues.desk import ANALYSIS, FETCH, START, Desk, fetch, new
@@ -82,3 +82,15 @@ def test_a_task_asked_for_just_now_needs_no_approval_after_a_retry_by_hand(desk:
     desk.pass_time(100 * HOUR)
     desk.retry(failed)
     assert desk.claim(ANALYSIS) is not None
+
+
+def test_a_raised_task_and_what_it_waits_for_start_before_the_others(desk: Desk) -> None:
+    desk.enqueue_one(fetch())
+    needed = desk.enqueue_one(fetch())
+    waiting = desk.enqueue_one(new(ANALYSIS, after=(needed.id,)))
+    assert desk.do(lambda tx: raise_priority(tx, [waiting.id], 5)) == [needed.id, waiting.id]
+    assert desk.do(lambda tx: raise_priority(tx, [waiting.id], 4)) == []
+    running = desk.start()
+    assert (running.id, running.priority) == (needed.id, 5)
+    assert desk.do(lambda tx: raise_priority(tx, [waiting.id], 9)) == [waiting.id]
+    assert desk.look(running).priority == 5

@@ -8,6 +8,7 @@ from queues.dependents import link_prerequisite
 from queues.errors import InvalidTaskError
 from queues.model import Sibling, TaskState
 from queues.outcome import Failed, Snooze
+from queues.store import find_task
 from tests.queues.desk import ANALYSIS, BACKOFF, Desk, fetch, new
 
 HOUR = timedelta(hours=1)
@@ -66,3 +67,14 @@ def test_two_tasks_cannot_wait_for_each_other(desk: Desk) -> None:
         desk.do(lambda tx: link_prerequisite(tx, first, third))
     with pytest.raises(InvalidTaskError, match="fetch-1 cannot wait for fetch-1"):
         desk.do(lambda tx: link_prerequisite(tx, first, first))
+
+
+def test_what_a_failure_writes_is_written_while_the_tasks_that_wait_for_it_are_still_queued(
+    desk: Desk,
+) -> None:
+    _, waiting = desk.enqueue(fetch(), new(ANALYSIS, after=(Sibling(0),)))
+    seen: list[TaskState] = []
+    failure = Failed("Nothing came.", on_record=lambda tx: seen.append(find_task(tx, waiting.id).state))
+    assert desk.run_one(failure).state is TaskState.FAILED
+    assert seen == [TaskState.QUEUED]
+    assert desk.look(waiting).state is TaskState.CANCELLED

@@ -11,7 +11,7 @@ from handlers.ai_analysis import analysis_task
 from handlers.planning import plan_analysis, sync_task
 from handlers.portfolio_sync import SyncPayload
 from handlers.stocks import Exchange, Stock
-from queues.database import Database
+from queues.database import Database, Transaction
 from queues.model import NewTask, QueueName, TaskState
 from queues.store import enqueue, find_task
 from server.desk import Desk
@@ -37,10 +37,11 @@ def yesterday(desk: Desk, settings: Settings) -> Iterator[Database]:
 
 
 def ask_for_analysis(database: Database, desk: Desk) -> list[str]:
-    enqueued = database.write_now(
-        lambda tx: enqueue(tx, plan_analysis(tx, [KO, XOM], now=desk.clock(), stocks_per_session=2).tasks)
-    )
-    return [answer.task.id for answer in enqueued]
+    def work(tx: Transaction) -> list[str]:
+        plan = plan_analysis(tx, [KO, XOM], now=desk.clock(), analyst="baseline", stocks_per_session=2)
+        return [answer.task.id for answer in enqueue(tx, plan.tasks)]
+
+    return database.write_now(work)
 
 
 async def test_analysis_asked_for_over_a_day_ago_waits_for_approval_and_its_fetch_does_not(

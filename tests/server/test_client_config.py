@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.client_config import Client, client_entry
+from server.settings import SettingsError
 
 
 @pytest.mark.parametrize("client", Client)
@@ -27,10 +28,12 @@ def test_a_path_with_blanks_and_quotes_is_quoted_where_it_has_to_be(monkeypatch:
     entry, advice = client_entry(Client.CLAUDE_CODE, {})
     command = '/opt/my "desk" here/bin/stockdesk'
     assert json.loads(entry)["mcpServers"]["stockdesk"]["command"] == command
-    assert shlex.split(advice.partition("or run: ")[2]) == [
+    assert shlex.split(advice.partition("run: ")[2]) == [
         "claude",
         "mcp",
         "add",
+        "--scope",
+        "user",
         "stockdesk",
         "--",
         command,
@@ -60,7 +63,6 @@ def test_the_entry_carries_settings_with_absolute_paths_and_nothing_else(
         "STOCKDESK_CLAUDE_CLI": "~/bin/claude",
         "STOCKDESK_MODEL": "opus",
         "STOCKDESK_YAHOO_BASE_URL": "",
-        "STOCKDESK_NO_SETTING": "x",
         "ANTHROPIC_API_KEY": "a secret",
     }
     entry, _ = client_entry(Client.CLAUDE_DESKTOP, environment)
@@ -69,6 +71,16 @@ def test_the_entry_carries_settings_with_absolute_paths_and_nothing_else(
         "STOCKDESK_CLAUDE_CLI": "/home/user/bin/claude",
         "STOCKDESK_MODEL": "opus",
     }
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("STOCKDESK_ANALYSTS", "baseline"), ("STOCKDESK_HOME", "~nosuchuser/desk")]
+)
+def test_a_setting_that_cannot_be_carried_along_is_named_instead_of_dropped(
+    variable: str, value: str
+) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        client_entry(Client.CLAUDE_CODE, {variable: value})
 
 
 @pytest.mark.parametrize(

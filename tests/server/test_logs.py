@@ -57,6 +57,14 @@ def test_only_the_newest_files_are_kept(tmp_path: Path) -> None:
     assert f"serve-{FILES_KEPT + 4}.log" in left
 
 
+def test_a_file_that_another_process_forgets_at_the_same_moment_stops_no_start(tmp_path: Path) -> None:
+    (tmp_path / "serve-1.log").touch()
+    # Listed, but gone when it is looked at, as when another process unlinks it in between.
+    (tmp_path / "serve-2.log").symlink_to(tmp_path / "gone")
+    configure_logs(tmp_path, "INFO", command="serve")
+    assert (tmp_path / "serve-1.log").is_file()
+
+
 def test_a_stderr_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
     far_more_than_a_pipe_holds = 5 * STDERR_LINES
     program = f"""

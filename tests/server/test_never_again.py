@@ -55,7 +55,7 @@ async def test_no_request_makes_a_session_of_more_than_three_stocks(desk: Desk, 
 
 
 # 2. A handler that failed was marked completed; failures hid behind a healthy total; 100 % of nothing.
-async def test_a_fetch_that_brings_nothing_has_failed_and_so_have_the_stocks_of_its_run(
+async def test_a_fetch_that_brings_nothing_has_failed_and_none_of_its_stocks_counts_as_done(
     desk: Desk, agent: Agent, source: HttpSource
 ) -> None:
     source.script = always(not_found())
@@ -64,7 +64,8 @@ async def test_a_fetch_that_brings_nothing_has_failed_and_so_have_the_stocks_of_
     detail = await agent.call("get_task", task_id=answer["run_id"])
     assert detail["task"]["state"] == "failed"
     assert detail["run"]["tasks"]["completed"] == 0
-    assert (detail["run"]["stocks_done"], detail["run"]["stocks_failed"]) == (0, 2)
+    run = detail["run"]
+    assert (run["stocks_done"], run["stocks_without_data"], run["stocks_failed"]) == (0, 2, 0)
     assert "1 task of data_fetcher failed" in (await agent.call("get_queue_status"))["message"]
 
 
@@ -182,8 +183,12 @@ async def test_a_source_that_gives_no_price_leaves_no_number_anywhere(
     assert counts(desk)["facts"] == 0
     portfolio = await agent.call("get_portfolio")
     assert {(each["last_close"], each["value"]) for each in portfolio["holdings"]} == {(None, None)}
-    assert (portfolio["totals"][0]["value"], portfolio["totals"][0]["unpriced"]) == (0.0, 2)
-    assert [each["action"] for each in (await agent.call("get_verdicts"))["verdicts"]] == []
+    assert (portfolio["totals"][0]["value"], portfolio["totals"][0]["unpriced"]) == (None, 2)
+    verdicts = (await agent.call("get_verdicts"))["verdicts"]
+    assert {(each["action"], each["conviction"], each["analyst"]) for each in verdicts} == {
+        ("INSUFFICIENT_DATA", 0.0, "none")
+    }
+    assert len(verdicts) == 2
     assert (await agent.call("get_queue_status"))["queues"][1]["counts"]["failed"] == 1
 
 
@@ -234,7 +239,10 @@ async def test_long_symbols_payloads_and_moments_come_back_as_they_were(desk: De
     answer = await agent.call("enqueue_ai_analysis", symbols=longest, exchange="NSE")
     await desk.manager.execute_queues()
     task = (await agent.call("get_task", task_id=answer["task_ids"][1]))["task"]
-    assert task["payload"] == {"stocks": [f"NSE:{symbol}" for symbol in longest]}
+    assert task["payload"] == {
+        "stocks": [f"NSE:{symbol}" for symbol in longest],
+        "analyst": "baseline",
+    }
     (stored,) = desk.database.read_now(
         lambda tx: tx.row("SELECT payload FROM tasks WHERE id = :id", id=task["id"])
     ) or ("",)

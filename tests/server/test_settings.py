@@ -98,7 +98,7 @@ def test_a_value_that_cannot_be_used_is_named_with_its_variable(
 def test_an_unknown_key_in_settings_toml_is_named_with_the_file(home: Path) -> None:
     write_toml(home, "modle = 'opus'\n")
     with pytest.raises(
-        SettingsError, match=r"'modle' in .*settings\.toml is no setting; `stockdesk settings`"
+        SettingsError, match=r"'modle' in .*settings\.toml is no setting; .*nearest is model\)"
     ):
         load_settings()
 
@@ -119,3 +119,36 @@ def test_every_setting_is_listed_with_what_it_is() -> None:
 def test_a_home_below_the_users_own_folder_is_spelt_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOCKDESK_HOME", "~/desk")
     assert load_settings().home == Path.home() / "desk"
+
+
+@pytest.mark.parametrize("name", ["HOME", "CLAUDE_CLI"])
+def test_a_tilde_that_names_no_home_folder_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name}", "~nosuchuser/x")
+    with pytest.raises(
+        SettingsError, match=f"{PREFIX}{name} = .*~nosuchuser/x.* cannot be used: .*whole path"
+    ):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("STOCKDESK_ANALYSTS", "STOCKDESK_ANALYST"),
+        ("STOCKDESK_STOCK_PER_SESSION", "STOCKDESK_STOCKS_PER_SESSION"),
+        ("stockdesk_modle", "STOCKDESK_MODEL"),
+        ("STOCKDESK_", "STOCKDESK_HOME"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_named_with_the_nearest_that_is(
+    monkeypatch: pytest.MonkeyPatch, variable: str, nearest: str
+) -> None:
+    monkeypatch.setenv(variable, "baseline")
+    with pytest.raises(SettingsError, match=f"^{variable} is no setting; .*{nearest}.* or unset it"):
+        load_settings()
+
+
+def test_an_empty_variable_that_is_no_setting_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKDESK_ANALYSTS", "")
+    assert load_settings().analyst == "claude"

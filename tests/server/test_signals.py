@@ -202,7 +202,7 @@ def test_a_home_that_cannot_be_opened_ends_the_server_with_a_sentence(tmp_path: 
     (tmp_path / "desk" / "stockdesk.db").write_bytes(os.urandom(4096))
     with Serve(desk_environment(tmp_path)) as serve:
         assert serve.ended() == 1
-        assert "stockdesk.db cannot be opened: " in serve.stderr
+        assert "stockdesk.db cannot be opened (file is not a database)" in serve.stderr
         assert "Traceback" not in serve.stderr
 
 

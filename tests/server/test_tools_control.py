@@ -118,8 +118,7 @@ async def test_a_retry_of_what_failed_brings_back_what_was_cancelled_because_of_
     assert fail_next(desk, FETCH) == "fetch-1"
     assert state(desk, "analysis-2") is TaskState.CANCELLED
     answer = await agent.call("retry_task", task_id="fetch-1")
-    assert answer["task"]["state"] == "queued"
-    assert answer["also_queued"] == ["analysis-2"]
+    assert (answer["queued"], answer["also_queued"]) == (["fetch-1"], ["analysis-2"])
     await desk.manager.execute_queues()
     assert state(desk, "analysis-2") is TaskState.COMPLETED
 
@@ -143,6 +142,59 @@ async def test_a_retry_whose_work_another_task_does_names_that_task(agent: Agent
     again = await agent.call("enqueue_ai_analysis", symbols=["NYSE:KO", "NYSE:XOM"])
     for old, new in zip(("fetch-1", "analysis-2"), again["task_ids"], strict=True):
         assert f"{new} is already doing the work of {old}" in await agent.refused("retry_task", task_id=old)
+
+
+async def test_a_run_that_an_outage_failed_is_brought_back_at_once(desk: Desk, agent: Agent) -> None:
+    ids = await two_sessions(agent)
+    assert [fail_next(desk, FETCH), fail_next(desk, FETCH)] == ["fetch-1", "fetch-3"]
+    answer = await agent.call("retry_task", run_id="fetch-1")
+    assert answer == {
+        "queued": ["fetch-1", "fetch-3"],
+        "also_queued": ["analysis-2", "analysis-4"],
+        "message": "2 queued anew, 2 more that had been cancelled because of these.",
+    }
+    await desk.manager.execute_queues()
+    assert {state(desk, task) for task in ids} == {TaskState.COMPLETED}
+
+
+async def test_what_was_cancelled_on_request_comes_back_with_its_run_and_what_completed_does_not(
+    desk: Desk, agent: Agent
+) -> None:
+    await two_sessions(agent)
+    await agent.call("cancel_tasks", task_ids=["analysis-4"], reason="too dear")
+    await agent.call("cancel_tasks", task_ids=["fetch-3"])
+    await desk.manager.execute_queues()
+    answer = await agent.call("retry_task", run_id="fetch-1")
+    assert (answer["queued"], answer["also_queued"]) == (["fetch-3", "analysis-4"], [])
+    assert state(desk, "analysis-2") is TaskState.COMPLETED
+
+
+async def test_a_task_of_the_run_whose_work_another_does_stays_and_the_reason_is_told(
+    desk: Desk, agent: Agent
+) -> None:
+    await two_sessions(agent)
+    await agent.call("cancel_tasks", run_id="fetch-1")
+    await agent.call("enqueue_data_fetch", symbols=["NYSE:KO", "NYSE:XOM"])
+    answer = await agent.call("retry_task", run_id="fetch-1")
+    assert answer["queued"] == ["fetch-3", "analysis-4"]
+    assert "2 could not be: fetch-5 is already doing the work of fetch-1" in answer["message"]
+    assert state(desk, "analysis-2") is TaskState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "either task_id or run_id"),
+        ({"task_id": "fetch-1", "run_id": "fetch-1"}, "either task_id or run_id"),
+        ({"run_id": "fetch-9"}, "no run 'fetch-9'"),
+        ({"run_id": "fetch-1"}, "none of its tasks failed or was cancelled"),
+    ],
+)
+async def test_a_retry_of_nothing_in_particular_or_of_nothing_that_failed_is_refused(
+    agent: Agent, arguments: dict[str, str], words: str
+) -> None:
+    await two_sessions(agent)
+    assert words in await agent.refused("retry_task", **arguments)
 
 
 async def test_a_held_queue_starts_nothing_and_the_others_go_on(desk: Desk, agent: Agent) -> None:

@@ -59,7 +59,7 @@ async def test_an_analysis_on_an_empty_desk_ends_with_a_verdict_of_each_stock(
 async def test_asking_for_the_same_analysis_twice_makes_one(desk: Desk, agent: Agent) -> None:
     first = await agent.call("enqueue_ai_analysis", symbols=["NASDAQ:AAPL", "NASDAQ:MSFT"])
     again = await agent.call("enqueue_ai_analysis", symbols=["NASDAQ:MSFT", "NASDAQ:AAPL"])
-    assert (again["tasks"], again["run_id"]) == (0, None)
+    assert (again["tasks"], again["run_id"]) == (0, first["run_id"])
     assert again["already_queued"] == dict.fromkeys(["NASDAQ:MSFT", "NASDAQ:AAPL"], first["task_ids"][1])
     assert again["message"].startswith("Nothing new was enqueued.")
     assert len(tasks(desk, QueueName.AI_ANALYSIS)) == 1
@@ -78,6 +78,21 @@ async def test_the_priority_of_an_analysis_is_stored_with_all_its_tasks(desk: De
     for task_id in answer["task_ids"]:
         assert (await agent.call("get_task", task_id=task_id))["task"]["priority"] == 9
     assert len(tasks(desk, QueueName.DATA_FETCHER)) == 1
+
+
+async def test_a_more_urgent_request_makes_what_covers_it_as_urgent(desk: Desk, agent: Agent) -> None:
+    await agent.call("enqueue_ai_analysis", symbols=[str(JPM)])
+    first = await agent.call("enqueue_ai_analysis", symbols=[str(AAPL)])
+    again = await agent.call("enqueue_ai_analysis", symbols=[str(AAPL)], priority=50)
+    assert again["message"].startswith(
+        "Nothing new was enqueued. Raised to priority 50: fetch-3, analysis-4."
+    )
+    assert (again["run_id"], again["already_queued"]) == (first["run_id"], {str(AAPL): "analysis-4"})
+    later = await agent.call("enqueue_ai_analysis", symbols=[str(AAPL)], priority=-5)
+    assert "Raised" not in later["message"]
+    await desk.manager.execute_queues()
+    started = [each.task_id for each in desk.database.read_now(intervals)]
+    assert started.index("fetch-3") < started.index("fetch-1")
 
 
 async def test_a_fetch_of_symbols_brings_their_prices(desk: Desk, agent: Agent) -> None:

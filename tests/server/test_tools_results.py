@@ -42,9 +42,9 @@ async def test_a_price_that_is_not_known_is_null_and_counts_nowhere(desk: Desk, 
     unknown = ("last_close", "last_close_as_of", "last_close_fact", "value", "gain_percent")
     assert [holding[name] for name in unknown] == [None] * 5
     assert portfolio["totals"] == [
-        {"currency": "INR", "cost": 0.0, "value": 0.0, "gain_percent": None, "priced": 0, "unpriced": 1}
+        {"currency": "INR", "cost": 1005.0, "value": None, "gain_percent": None, "priced": 0, "unpriced": 1}
     ]
-    assert "1 have no known close; enqueue_data_fetch gets it." in portfolio["message"]
+    assert "1 have no known close; enqueue_data_fetch says whether a source has it." in portfolio["message"]
 
 
 async def test_one_account_is_shown_by_itself_in_any_case(desk: Desk, agent: Agent) -> None:

@@ -148,9 +148,13 @@ async def test_what_fails_in_one_queue_leaves_everything_that_does_not_depend_on
         await end_of_run(agent, mute["run_id"])
         tasks = {task["id"]: task for task in (await agent.call("list_tasks", limit=50))["tasks"]}
         status = await agent.call("get_queue_status")
-        judged = [each["stock"] for each in (await agent.call("get_verdicts"))["verdicts"]]
-    assert (run["stocks"], run["stocks_done"], run["stocks_failed"]) == (6, 4, 2)
-    assert judged == ["NSE:BAJAJ-AUTO", "NSE:INFY", "NSE:M&M", "NSE:TCS"]
+        verdicts = (await agent.call("get_verdicts"))["verdicts"]
+    assert (run["stocks"], run["stocks_done"]) == (6, 4)
+    assert (run["stocks_without_data"], run["stocks_failed"]) == (2, 0)
+    judged = {each["stock"] for each in verdicts if each["action"] != "INSUFFICIENT_DATA"}
+    assert judged == {"NSE:BAJAJ-AUTO", "NSE:INFY", "NSE:M&M", "NSE:TCS"}
+    assert {each["stock"] for each in verdicts} - judged == {"NSE:GONE1", "NSE:GONE2"}
+    assert "NSE:GONE1" not in str([request.stocks for request in world.api.requests])
     failed = {task["queue"]: task for task in tasks.values() if task["state"] == "failed"}
     assert failed["portfolio_sync"]["id"] == bad["run_id"]
     assert failed["data_fetcher"]["payload"]["stocks"] == ["NSE:GONE1", "NSE:GONE2"]
