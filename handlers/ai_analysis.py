@@ -22,7 +22,7 @@ from handlers.analyst.options import AnalystSettings
 from handlers.analyst.prompt import write_prompt
 from handlers.analyst.session import new_session_id, run_session
 from handlers.analyst.submissions import Submissions
-from handlers.analyst.troubles import no_cli, trouble, why_incomplete
+from handlers.analyst.troubles import no_cli, trouble, waits_out_an_outage, why_incomplete
 from handlers.facts import current_facts
 from handlers.freshness import was_asked_for
 from handlers.stocks import Stock, parse_stock
@@ -201,7 +201,9 @@ class _Attempt:
         left = [stock for stock in stocks if stock not in submissions.settled]
         if not left:
             return Completed(await self._result())
-        return trouble(report.ending, self._ctx.now) or await self._move_on(report.ending, left, len(stocks))
+        wait_out = waits_out_an_outage(self._ctx.task)
+        outcome = trouble(report.ending, self._ctx.now, wait_out=wait_out)
+        return outcome or await self._move_on(report.ending, left, len(stocks))
 
     async def _move_on(self, ending: Ending, left: Sequence[Stock], asked: int) -> Outcome:
         """What the session left open goes on as something smaller; one stock alone cannot get smaller."""

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from importlib.metadata import version
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import anyio
@@ -24,6 +25,23 @@ app = typer.Typer(
 T = TypeVar("T")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"stockdesk {version('stockdesk')}")
+        raise typer.Exit
+
+
+@app.callback()
+def stockdesk(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    del version  # its callback has done all
 
 
 @app.command()

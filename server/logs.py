@@ -43,6 +43,8 @@ class _Stderr(QueueHandler):
 
 def configure_logs(folder: Path, level: str, *, command: str) -> None:
     """Send the logs of this process to stderr and to `folder/COMMAND-PID.log`."""
+    # A full disk would else print a traceback for each line that the file does not take; stderr still has the lines.
+    logging.raiseExceptions = False
     _forget_old_files(folder)
     path = folder / f"{command}-{os.getpid()}.log"
     file = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)

@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     def _split_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
+    @field_validator("default_exchange", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
     @field_validator("home", "claude_cli", mode="after")
     @classmethod
     def _expand_user(cls, value: Path | None) -> Path | None:
@@ -140,22 +145,36 @@ def load_settings(**chosen: Any) -> Settings:
         SettingsError: one of them cannot be used or is not known, or settings.toml cannot be read.
     """
     require_known(os.environ)
+    in_toml = _read_toml()
+    if "home" in in_toml:
+        raise SettingsError(
+            f"home cannot be set in {toml_path()}, which lies in it; set {PREFIX}HOME instead."
+        )
     try:
         return Settings(**chosen)
     except ValidationError as error:
-        raise SettingsError(" ".join(_explain(error))) from error
+        raise SettingsError(" ".join(_explain(error, in_toml))) from error
+
+
+def _read_toml() -> Mapping[str, Any]:
+    path = toml_path()
+    try:
+        return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"{toml_path()} cannot be read: {error}.") from error
+        raise SettingsError(f"{path} cannot be read: {error}.") from error
 
 
-def _explain(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+def _explain(error: ValidationError, in_toml: Mapping[str, Any]) -> Iterator[str]:
+    # The first problem of a setting; what else pydantic says follows from it.
+    problems = {str(problem["loc"][0]): problem for problem in reversed(error.errors())}
+    for name, problem in problems.items():
         if problem["type"] == "extra_forbidden":
             nearest = _nearest(name, list(Settings.model_fields))
             yield f"{name!r} in {toml_path()} is no setting; rename it (the nearest is {nearest}) or remove it."
-        else:
-            yield f"{PREFIX}{name.upper()} = {problem['input']!r} cannot be used: {problem['msg']}."
+            continue
+        variable = f"{PREFIX}{name.upper()}"
+        where = f"{name} in {toml_path()}" if name in in_toml and not os.environ.get(variable) else variable
+        yield f"{where} = {problem['input']!r} cannot be used: {problem['msg']}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +187,7 @@ class SettingOrigin:
 
 def list_settings(settings: Settings, environment: Mapping[str, str]) -> list[SettingOrigin]:
     """Every setting with its value and where that comes from: environment, settings.toml or default."""
-    path = toml_path()
-    in_toml: Mapping[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    in_toml = _read_toml()
     set_variables = {name.upper() for name, value in environment.items() if value}
     rows: list[SettingOrigin] = []
     for name, info in Settings.model_fields.items():

@@ -1,6 +1,7 @@
 """`stockdesk login`: the sign-in of the CLI that the sessions use."""
 
 import subprocess
+import sys
 
 import anyio.to_thread
 
@@ -17,6 +18,11 @@ async def sign_in(settings: Settings) -> tuple[str, bool]:
 
     Returns a sentence, and whether the sign-in succeeded.
     """
+    if not sys.stdin.isatty():
+        return (
+            "The sign-in asks questions: run `stockdesk login` in a terminal, or set ANTHROPIC_API_KEY.",
+            False,
+        )
     try:
         command = [str(find_cli(settings.claude_cli)), "auth", "login"]
         ended = await anyio.to_thread.run_sync(lambda: subprocess.run(command, check=False))  # noqa: S603 (our own CLI)

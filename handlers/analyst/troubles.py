@@ -18,19 +18,34 @@ from handlers.analyst.ending import (
     UnknownModel,
     UsageLimit,
 )
+from queues.model import Task
 from queues.outcome import HoldRequest, Outcome, Retry, Snooze
 
 # When the API does not say when a usage window ends: the shortest window has five hours, so look every hour.
 UNKNOWN_RESET = timedelta(hours=1)
 # A reset that has already passed by this clock must not become a loop of refused sessions.
 SHORTEST_WAIT = timedelta(minutes=1)
+# After its own retries, a queue that is to run through the night waits out an outage: every ten minutes a try, for
+# about five hours. Then it is this task rather than the API, and the others shall not wait for it.
+OUTAGE_WAIT = timedelta(minutes=10)
+OUTAGE_CLAIMS = 30
 SIGN_IN = "sign_in"  # the source of a hold that `stockdesk login` ends
 RELEASE = "then call release_queue(ai_analysis) or run `stockdesk release ai_analysis`"
 
 
-def trouble(ending: Ending, now: datetime) -> Outcome | None:
-    """The outcome of an ending that is nobody's verdict; None where the session ran and its verdicts count."""
+def waits_out_an_outage(task: Task) -> bool:
+    """Whether this attempt, as it was claimed, is the last one, and not one of too many."""
+    return task.attempt >= task.max_attempts and task.claim <= OUTAGE_CLAIMS
+
+
+def trouble(ending: Ending, now: datetime, *, wait_out: bool = False) -> Outcome | None:
+    """The outcome of an ending that is nobody's verdict; None where the session ran and its verdicts count.
+
+    With `wait_out`, an outage of the API holds the queue instead of spending the attempt.
+    """
     match ending:
+        case Busy(text) if wait_out:
+            return _outage(text, now)
         case UsageLimit():
             return _usage_limit(ending, now)
         case NotSignedIn() | BillingError() | UnknownModel():
@@ -39,6 +54,12 @@ def trouble(ending: Ending, now: datetime) -> Outcome | None:
             return Retry(_what_failed(ending))
         case Finished() | TurnsExhausted() | BudgetExhausted() | PromptTooLong():
             return None
+
+
+def _outage(text: str, now: datetime) -> Snooze:
+    until = now + OUTAGE_WAIT
+    sentence = f"The Claude API keeps failing ({text}); the queue tries again at {until:%Y-%m-%d %H:%M} UTC."
+    return Snooze(sentence, until, HoldRequest("claude_api", sentence, until))
 
 
 def _for_a_person(ending: NotSignedIn | BillingError | UnknownModel) -> Snooze:

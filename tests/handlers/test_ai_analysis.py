@@ -8,7 +8,7 @@ import pytest
 from handlers.ai_analysis import AnalystSettings, analysis_task
 from handlers.analyst.ending import Busy, DeadlinePassed, Ending, Finished, TurnsExhausted, UsageLimit
 from handlers.analyst.options import max_turns
-from handlers.analyst.troubles import trouble
+from handlers.analyst.troubles import trouble, waits_out_an_outage
 from handlers.stocks import Exchange, Stock
 from handlers.verdict import Action, Analyst, Reason
 from handlers.verdicts import verdicts_of_task
@@ -149,6 +149,26 @@ def test_a_usage_limit_never_becomes_a_loop_of_refused_sessions(
 @pytest.mark.parametrize("ending", [Busy("Overloaded"), DeadlinePassed()])
 def test_what_passes_by_itself_is_tried_again(ending: Ending) -> None:
     assert isinstance(trouble(ending, NOW), Retry)
+
+
+def test_an_outage_of_the_api_holds_the_queue_rather_than_spend_the_last_attempt() -> None:
+    outcome = trouble(Busy("connection refused"), NOW, wait_out=True)
+    assert isinstance(outcome, Snooze)
+    assert outcome.until == NOW + timedelta(minutes=10)
+    assert outcome.hold is not None
+    assert (outcome.hold.source, outcome.hold.until) == ("claude_api", outcome.until)
+    assert "keeps failing (connection refused); the queue tries again at" in outcome.hold.reason
+
+
+@pytest.mark.parametrize(
+    ("attempt", "claim", "expected"),
+    [(1, 1, False), (2, 2, False), (3, 3, True), (3, 30, True), (3, 31, False)],
+)
+def test_only_a_last_attempt_waits_out_an_outage_and_not_for_ever(
+    running_task: TaskRunner, attempt: int, claim: int, *, expected: bool
+) -> None:
+    task = replace(running_task(AI, payload(INFY)).task, attempt=attempt, max_attempts=3, claim=claim)
+    assert waits_out_an_outage(task) is expected
 
 
 @pytest.mark.parametrize("ending", [Finished(), TurnsExhausted()])

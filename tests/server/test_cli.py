@@ -3,6 +3,7 @@
 import json
 import subprocess
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,7 @@ def test_help_names_every_command(typed: Typed) -> None:
     ended = typed("--help")
     for command in ("demo", "serve", "worker", "status", "settings", "config", "release", "login"):
         assert command in ended.stdout
+
+
+def test_it_tells_its_version(typed: Typed) -> None:
+    assert typed("--version").stdout == f"stockdesk {version('stockdesk')}\n"

@@ -152,3 +152,37 @@ def test_a_variable_that_is_no_setting_is_named_with_the_nearest_that_is(
 def test_an_empty_variable_that_is_no_setting_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOCKDESK_ANALYSTS", "")
     assert load_settings().analyst == "claude"
+
+
+def test_the_home_is_not_set_from_inside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKDESK_HOME", str(tmp_path))
+    (tmp_path / "settings.toml").write_text('home = "/elsewhere"')
+    with pytest.raises(
+        SettingsError, match=r"home cannot be set in .*settings.toml.*; set STOCKDESK_HOME instead"
+    ):
+        load_settings()
+
+
+def test_a_value_is_blamed_on_where_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKDESK_HOME", str(tmp_path))
+    (tmp_path / "settings.toml").write_text('log_level = "loud"')
+    with pytest.raises(SettingsError, match=r"^log_level in .*settings.toml = 'loud' cannot be used"):
+        load_settings()
+    monkeypatch.setenv("STOCKDESK_LOG_LEVEL", "louder")
+    with pytest.raises(SettingsError, match=r"^STOCKDESK_LOG_LEVEL = 'louder' cannot be used"):
+        load_settings()
+
+
+def test_one_wrong_value_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKDESK_HOME", str(tmp_path))
+    monkeypatch.setenv("STOCKDESK_PRICE_SOURCES", "bloomberg")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value).count("cannot be used") == 1
+    assert "'bloomberg'" in str(refused.value)
+
+
+def test_an_exchange_may_be_written_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKDESK_HOME", str(tmp_path))
+    monkeypatch.setenv("STOCKDESK_DEFAULT_EXCHANGE", "nse")
+    assert load_settings().default_exchange is Exchange.NSE

@@ -1,5 +1,6 @@
 """`stockdesk login`, with a program in the place of the Claude CLI that signs in, or does not."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -29,14 +30,20 @@ def sources_of_holds(folder: Path) -> list[str]:
     return sorted(each.source for each in look(folder, lambda tx: current_holds(tx, QueueName.AI_ANALYSIS)))
 
 
-def login(folder: Path, cli: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [STOCKDESK, "login"],
-        env=desk_environment(folder, STOCKDESK_CLAUDE_CLI=str(cli)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def login(folder: Path, cli: Path, *, in_a_terminal: bool = True) -> "subprocess.CompletedProcess[str]":
+    keyboard, terminal = os.openpty()
+    try:
+        return subprocess.run(
+            [STOCKDESK, "login"],
+            env=desk_environment(folder, STOCKDESK_CLAUDE_CLI=str(cli)),
+            stdin=terminal if in_a_terminal else subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
 
 
 def program(folder: Path, text: str, mode: int = 0o700) -> Path:
@@ -75,4 +82,11 @@ def test_a_cli_that_does_not_exist_or_cannot_run_is_named(held: Path) -> None:
     unusable = login(held, program(held, "exit 0", mode=0o600))
     assert (unusable.returncode, unusable.stderr.count("\n")) == (1, 1)
     assert "fake-claude" in unusable.stderr
+    assert sources_of_holds(held) == [SIGN_IN, "user"]
+
+
+def test_without_a_terminal_it_does_not_wait_for_answers_that_nobody_can_give(held: Path) -> None:
+    ended = login(held, program(held, "exit 0"), in_a_terminal=False)
+    assert ended.returncode == 1
+    assert "run `stockdesk login` in a terminal, or set ANTHROPIC_API_KEY" in ended.stderr
     assert sources_of_holds(held) == [SIGN_IN, "user"]
