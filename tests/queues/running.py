@@ -1,15 +1,16 @@
 """Running queues under test, on the real clock; nothing here sleeps."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
 
 from queues.context import Handler, TaskContext
 from queues.database import Database
-from queues.model import NewTask, Task, TaskState
+from queues.inspection import intervals
+from queues.model import NewTask, QueueName, Task, TaskState
 from queues.outcome import Completed, Outcome
 from queues.scheduler import SequentialQueueManager, engine_migrations
 from queues.store import enqueue, find_task
@@ -30,6 +31,9 @@ def manager(database: Database, handlers: Mapping[str, Handler]) -> SequentialQu
 
 async def succeed(ctx: TaskContext) -> Outcome:
     return Completed({"by": ctx.task.id})
+
+
+HANDLERS = {"work": succeed}
 
 
 def put(database: Database, *tasks: NewTask) -> list[Task]:
@@ -81,3 +85,22 @@ async def run_beside_a_neighbour(
     assert look(database, neighbour).state is TaskState.COMPLETED
     ended = look(database, task)
     return ended.state, ended.error or ""
+
+
+def states(database: Database, tasks: Sequence[Task]) -> list[TaskState]:
+    return [look(database, task).state for task in tasks]
+
+
+def spans(database: Database, queue: QueueName) -> list[tuple[datetime, datetime]]:
+    """Of every attempt in this queue, as stored, in order of their start."""
+    attempts = [each for each in database.read_now(intervals) if each.queue is queue]
+    assert attempts
+    return [(each.started_at, each.ended_at or datetime.max.replace(tzinfo=UTC)) for each in attempts]
+
+
+async def drain(desk: SequentialQueueManager) -> dict[QueueName, list[str]]:
+    """Run what there is; the ids of the tasks after each attempt, by queue. No queue may end by an error."""
+    with anyio.fail_after(PATIENCE):
+        reports = await desk.execute_queues()
+    assert [report.error for report in reports.values()] == [None, None, None]
+    return {queue: [task.id for task in report.ended] for queue, report in reports.items()}

@@ -1,6 +1,6 @@
 """The three queues together: parallel, each serial, none ended by another's trouble, none asleep."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 import anyio
@@ -11,54 +11,12 @@ from queues import worker as worker_module
 from queues.context import TaskContext
 from queues.database import Database, Transaction
 from queues.holds import hold_queue
-from queues.inspection import attempts_of
-from queues.model import Attempt, QueueName, Sibling, Task, TaskState
+from queues.model import QueueName, Sibling, Task, TaskState
 from queues.outcome import Completed, Failed, HoldRequest, Outcome, Retry, Snooze
-from queues.scheduler import SequentialQueueManager
 from queues.store import claim_next, enqueue
 from queues.waking import is_drained
 from tests.queues.desk import ANALYSIS, FETCH, NOTHING, SYNC, fetch, new
-from tests.queues.running import (
-    PATIENCE,
-    look,
-    manager,
-    put,
-    succeed,
-)
-
-HANDLERS = {"work": succeed}
-
-
-def ended_ids(tasks: tuple[Task, ...]) -> list[str]:
-    return [task.id for task in tasks]
-
-
-def states(database: Database, tasks: list[Task]) -> list[TaskState]:
-    return [look(database, task).state for task in tasks]
-
-
-def intervals(database: Database, queue: QueueName) -> list[tuple[datetime, datetime]]:
-    """Of every attempt in this queue, as stored, in order of their start."""
-    rows = database.read_now(
-        lambda tx: tx.rows("SELECT id FROM tasks WHERE queue = :queue ORDER BY seq", queue=queue)
-    )
-    assert rows
-    attempts: list[Attempt] = []
-    for (task_id,) in rows:
-        attempts += database.read_now(
-            lambda tx, task_id=task_id: attempts_of(tx, worker_module.find_task(tx, task_id))
-        )
-    return sorted(
-        (attempt.started_at, attempt.ended_at or datetime.max.replace(tzinfo=UTC)) for attempt in attempts
-    )
-
-
-async def drain(desk: SequentialQueueManager) -> dict[QueueName, list[str]]:
-    with anyio.fail_after(PATIENCE):
-        reports = await desk.execute_queues()
-    assert [report.error for report in reports.values()] == [None, None, None]
-    return {queue: ended_ids(report.ended) for queue, report in reports.items()}
-
+from tests.queues.running import HANDLERS, PATIENCE, drain, look, manager, put, spans, states, succeed
 
 # --- parallel and serial
 
@@ -76,7 +34,7 @@ async def test_the_queues_run_in_parallel(database: Database) -> None:
 
     put(database, *(new(queue) for queue in QueueName))
     await drain(manager(database, {"work": meet}))
-    starts, ends = zip(*(intervals(database, queue)[0] for queue in QueueName), strict=True)
+    starts, ends = zip(*(spans(database, queue)[0] for queue in QueueName), strict=True)
     assert max(starts) < min(ends)
 
 
@@ -89,9 +47,9 @@ async def test_within_a_queue_no_two_attempts_overlap(database: Database) -> Non
     put(database, *(new(queue) for queue in QueueName for _ in range(8)))
     await drain(manager(database, {"work": yield_often}))
     for queue in QueueName:
-        spans = intervals(database, queue)
-        assert len(spans) == 16
-        assert all(end <= next_start for (_, end), (next_start, _) in pairwise(spans))
+        attempts = spans(database, queue)
+        assert len(attempts) == 16
+        assert all(end <= next_start for (_, end), (next_start, _) in pairwise(attempts))
 
 
 # --- draining

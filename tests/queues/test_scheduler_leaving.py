@@ -1,7 +1,5 @@
 """Leaving in order loses no attempt; whoever leads next goes on where it stopped."""
 
-from datetime import UTC, datetime
-
 import anyio
 import anyio.from_thread
 import apsw
@@ -15,54 +13,23 @@ from queues.errors import StorageError
 from queues.holds import hold_queue, release_queue
 from queues.inspection import attempts_of
 from queues.lifecycle import interrupt, take_over
-from queues.model import Attempt, QueueName, Task, TaskState
+from queues.model import QueueName, Task, TaskState
 from queues.outcome import Completed, Outcome
-from queues.scheduler import SequentialQueueManager
 from queues.store import claim_next
 from tests.queues.desk import FETCH, NOTHING, fetch
 from tests.queues.running import (
+    HANDLERS,
     PATIENCE,
+    drain,
     look,
     manager,
     put,
     serving,
+    states,
     succeed,
     until_ended,
     until_running,
 )
-
-HANDLERS = {"work": succeed}
-
-
-def ended_ids(tasks: tuple[Task, ...]) -> list[str]:
-    return [task.id for task in tasks]
-
-
-def states(database: Database, tasks: list[Task]) -> list[TaskState]:
-    return [look(database, task).state for task in tasks]
-
-
-def intervals(database: Database, queue: QueueName) -> list[tuple[datetime, datetime]]:
-    """Of every attempt in this queue, as stored, in order of their start."""
-    rows = database.read_now(
-        lambda tx: tx.rows("SELECT id FROM tasks WHERE queue = :queue ORDER BY seq", queue=queue)
-    )
-    assert rows
-    attempts: list[Attempt] = []
-    for (task_id,) in rows:
-        attempts += database.read_now(
-            lambda tx, task_id=task_id: attempts_of(tx, worker_module.find_task(tx, task_id))
-        )
-    return sorted(
-        (attempt.started_at, attempt.ended_at or datetime.max.replace(tzinfo=UTC)) for attempt in attempts
-    )
-
-
-async def drain(desk: SequentialQueueManager) -> dict[QueueName, list[str]]:
-    with anyio.fail_after(PATIENCE):
-        reports = await desk.execute_queues()
-    assert [report.error for report in reports.values()] == [None, None, None]
-    return {queue: ended_ids(report.ended) for queue, report in reports.items()}
 
 
 async def hang(_: TaskContext) -> Outcome:

@@ -1,6 +1,6 @@
 """An idle desk sleeps, and wakes for everything that changes what may start."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import anyio
 import pytest
@@ -9,53 +9,10 @@ from queues import worker as worker_module
 from queues.control import retry_task
 from queues.database import Database, Transaction
 from queues.holds import approve_old, hold_queue, release_queue
-from queues.inspection import attempts_of
-from queues.model import Attempt, QueueName, Sibling, Task, TaskState
-from queues.scheduler import SequentialQueueManager
+from queues.model import QueueName, Sibling, Task, TaskState
 from queues.store import claim_next
 from tests.queues.desk import ANALYSIS, FETCH, SYNC, fetch, new
-from tests.queues.running import (
-    PATIENCE,
-    look,
-    manager,
-    put,
-    serving,
-    succeed,
-    until_ended,
-)
-
-HANDLERS = {"work": succeed}
-
-
-def ended_ids(tasks: tuple[Task, ...]) -> list[str]:
-    return [task.id for task in tasks]
-
-
-def states(database: Database, tasks: list[Task]) -> list[TaskState]:
-    return [look(database, task).state for task in tasks]
-
-
-def intervals(database: Database, queue: QueueName) -> list[tuple[datetime, datetime]]:
-    """Of every attempt in this queue, as stored, in order of their start."""
-    rows = database.read_now(
-        lambda tx: tx.rows("SELECT id FROM tasks WHERE queue = :queue ORDER BY seq", queue=queue)
-    )
-    assert rows
-    attempts: list[Attempt] = []
-    for (task_id,) in rows:
-        attempts += database.read_now(
-            lambda tx, task_id=task_id: attempts_of(tx, worker_module.find_task(tx, task_id))
-        )
-    return sorted(
-        (attempt.started_at, attempt.ended_at or datetime.max.replace(tzinfo=UTC)) for attempt in attempts
-    )
-
-
-async def drain(desk: SequentialQueueManager) -> dict[QueueName, list[str]]:
-    with anyio.fail_after(PATIENCE):
-        reports = await desk.execute_queues()
-    assert [report.error for report in reports.values()] == [None, None, None]
-    return {queue: ended_ids(report.ended) for queue, report in reports.items()}
+from tests.queues.running import HANDLERS, PATIENCE, look, manager, put, serving, until_ended
 
 
 async def test_an_idle_desk_wakes_on_enqueue(database: Database) -> None:
