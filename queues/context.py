@@ -47,9 +47,15 @@ class TaskContext:
 Handler: TypeAlias = Callable[[TaskContext], Awaitable[Outcome]]
 
 
-def require_current(tx: Transaction, task: Task) -> None:
+def require_current(tx: Transaction, task: Task) -> str | None:
+    """Why this attempt was asked to stop, or None.
+
+    Raises:
+        StaleClaimError: it is not the task's current attempt.
+    """
     current = tx.row(
-        "SELECT 1 FROM tasks WHERE seq = :seq AND state = 'running' AND claim = :claim AND epoch = :epoch",
+        "SELECT cancel_requested FROM tasks"
+        " WHERE seq = :seq AND state = 'running' AND claim = :claim AND epoch = :epoch",
         seq=task.seq,
         claim=task.claim,
         epoch=task.epoch,
@@ -58,6 +64,7 @@ def require_current(tx: Transaction, task: Task) -> None:
         raise StaleClaimError(
             f"Attempt {task.claim} of {task.id} was ended elsewhere; it stores nothing more."
         )
+    return current[0]
 
 
 def _store_progress(tx: Transaction, task: Task, progress: Progress) -> None:

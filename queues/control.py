@@ -5,6 +5,7 @@ from queues.dependents import reset_to_queued, revive_dependents
 from queues.errors import DedupKeyTakenError, TaskStateError
 from queues.model import QueueName, Task, TaskState
 from queues.store import find_task, finish
+from queues.topics import ANY_QUEUE, Topic
 
 
 def cancel_task(tx: Transaction, task_id: str, reason: str) -> Task:
@@ -21,9 +22,10 @@ def cancel_task(tx: Transaction, task_id: str, reason: str) -> Task:
         )
     if task.state is TaskState.QUEUED:
         finish(tx, task, "cancelled", error=reason)
+        tx.touch(ANY_QUEUE)  # what waited for it is cancelled too, and each queue may now be drained
     else:
         tx.run("UPDATE tasks SET cancel_requested = :reason WHERE seq = :seq", seq=task.seq, reason=reason)
-    tx.touch()
+        tx.touch(Topic.STOP)
     return find_task(tx, task_id)
 
 
@@ -65,7 +67,7 @@ def retry_task(tx: Transaction, task_id: str) -> tuple[Task, list[str]]:
     tx.run("UPDATE prerequisites SET broken = 0 WHERE task_seq = :seq", seq=task.seq)
     reset_to_queued(tx, task.seq)
     revived = revive_dependents(tx, task.seq)
-    tx.touch()
+    tx.touch(ANY_QUEUE)
     return find_task(tx, task_id), revived
 
 

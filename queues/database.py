@@ -1,6 +1,7 @@
-"""One SQLite file, shared by every process of a home: connection, transactions, migrations.
+"""One SQLite file, shared by every process of a home: transactions, and what is told to whom after them.
 
-Journal mode, SQLite build and durability are settled in docs/decisions/0002-sqlite-build-and-journal.md.
+Journal mode, SQLite build and durability are settled in docs/decisions/0002-sqlite-build-and-journal.md, the thread
+that commits in 0007-one-commit-for-many.md.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -9,43 +10,45 @@ Journal mode, SQLite build and durability are settled in docs/decisions/0002-sql
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
-import anyio.to_thread
 import apsw
 
 from queues.clock import Clock, system_clock
-from queues.doorbell import listening_ports, ring
+from queues.connection import connect, migrate, require_known_versions
 from queues.errors import DatabaseError, StorageError
+from queues.filesystems import refuse_network
+from queues.jobs import Job, JobThread
+from queues.leader import lock_path
 from queues.moments import to_micros
+from queues.ringing import Ringer, listening_ports
+from queues.topics import Topic
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# WAL-reset corruption with several writing and checkpointing connections was fixed in 3.51.3
-# (https://sqlite.org/wal.html, "The WAL-Reset Bug").
-OLDEST_SAFE_SQLITE = 3_051_003
-# Writers queue behind each other for one fsync each; a wait this long means that a process hangs in a write.
-BUSY_TIMEOUT_MS = 10_000
 # The disk or another process is at fault, and either may recover.
 _FOR_NOW = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
 TRY_AGAIN_SECONDS = 1.0
+# A review of 81 stocks is 50 tasks; a queue this long is a client that enqueues in circles.
+QUEUE_LIMIT = 10_000
 
 
 class Transaction:
     """An open transaction and the moment it began; every change inside carries that one moment."""
 
-    def __init__(self, connection: apsw.Connection, now: datetime) -> None:
+    def __init__(self, connection: apsw.Connection, now: datetime, queue_limit: int) -> None:
         self.now = now
         self.micros = to_micros(now)
-        self.touched = False
+        self.queue_limit = queue_limit
+        self.touched = Topic(0)
         self._connection = connection
 
     def rows(self, sql: str, /, **values: Any) -> list[tuple[Any, ...]]:
@@ -62,59 +65,66 @@ class Transaction:
     def run_many(self, sql: str, values: Sequence[Mapping[str, Any]], /) -> None:
         self._connection.executemany(sql, values)
 
-    def touch(self) -> None:
-        """Wake every process of this home once this transaction is committed."""
-        self.touched = True
+    def touch(self, topic: Topic = Topic.CHANGED) -> None:
+        """Wake in every process of this home whoever waits for this topic, once this transaction is committed."""
+        self.touched |= Topic.CHANGED | topic
 
 
 Work = Callable[[Transaction], T]
 
 
-class _Line:
-    """A connection and what keeps its users apart: one thread at a time, and one waiting task per thread."""
-
-    def __init__(self, connection: apsw.Connection, begin: str) -> None:
-        self.connection = connection
-        self.begin = begin
-        self.lock = threading.Lock()
-        self.limiter = anyio.CapacityLimiter(1)
-
-
 class Database:
-    """The file. `read` and `write` run in a thread, so that the event loop never waits for the disk.
+    """The file. `read` and `write` run in threads, so that the event loop never waits for the disk.
 
-    Readers have a connection of their own: they see the last commit, and never wait for a writer.
+    Writes that come while another one is committed are committed together, each all or nothing. Readers have a
+    connection of their own: they see the last commit, and never wait for a writer.
     """
 
     def __init__(
-        self, path: Path, migrations: Mapping[str, Sequence[str]], clock: Clock = system_clock
+        self,
+        path: Path,
+        migrations: Mapping[str, Sequence[str]],
+        clock: Clock = system_clock,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
     ) -> None:
         """Open or create the file and bring it to the newest schema.
 
-        `migrations` holds, per component, its numbered steps; each runs once.
+        `migrations` holds, per component, its numbered steps; each runs once. `queue_limit` is the most tasks that
+        may be queued in one queue.
 
         Raises:
-            DatabaseError: the file cannot be opened, or was written by a newer version.
+            DatabaseError: the file cannot be opened, lies on a network file system, or was written by a newer version.
         """
         self.path = path
         self.clock = clock
+        self.ringer = Ringer()
+        self._queue_limit = queue_limit
+        self._migrations = migrations
+        refuse_network(path)
         try:
-            # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
-            self._writer = _Line(_connect(path), "BEGIN IMMEDIATE")
-            _migrate(self._writer.connection, migrations)
-            self._reader = _Line(_connect(path), "BEGIN")
-            self._reader.connection.pragma("query_only", 1)
+            self._write_connection = connect(path)
+            migrate(self._write_connection, migrations, lock_path(path))
+            self._read_connection = connect(path)
+            self._read_connection.pragma("query_only", 1)
         except (apsw.Error, OSError) as error:
             raise DatabaseError(
-                f"The database {path} cannot be opened ({error}); check that its folder can be written and that "
-                "the file is Stockdesk's."
+                f"The database {path} cannot be opened ({error}); `stockdesk doctor` says why, `stockdesk restore "
+                "FILE` brings back a backup."
             ) from error
+        self._writing, self._reading = threading.Lock(), threading.Lock()
+        self._writer = JobThread("database-writer", partial(self._commit, tell_own=False))
+        self._reader = JobThread("database-reader", self._look)
 
     def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+        with self._reading:
+            self._read_connection.close()
         # The writer last: it then empties the write-ahead log into the file.
-        for line in (self._reader, self._writer):
-            with line.lock:
-                line.connection.close()
+        with self._writing:
+            self._write_connection.close()
+        self.ringer.close()
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one consistent snapshot.
@@ -123,11 +133,15 @@ class Database:
             StorageError: the disk or another process is in the way; `write` may raise it too, nothing is stored.
             DatabaseError: the file is damaged.
         """
-        return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reader.limiter)
+        job = Job(work)
+        await self._reader.do(job)
+        return self._outcome(job)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction: all of it is durable when this returns, or nothing is."""
-        return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._writer.limiter)
+        job = Job(work)
+        await self._writer.do(job)
+        return self._outcome(job)
 
     async def write_patiently(self, work: Work[T]) -> T:
         """`write`, again and again for as long as the storage fails."""
@@ -139,105 +153,98 @@ class Database:
                 await anyio.sleep(TRY_AGAIN_SECONDS)
 
     def read_now(self, work: Work[T]) -> T:
-        return self._translated(self._reader, work)
+        """`read`, in the calling thread."""
+        return self._now(self._look, work)
 
     def write_now(self, work: Work[T]) -> T:
-        return self._translated(self._writer, work)
+        """`write`, in the calling thread."""
+        return self._now(partial(self._commit, tell_own=True), work)
 
-    def _translated(self, line: _Line, work: Work[T]) -> T:
+    def require_known_schema(self) -> None:
+        """For inside a write: no newer version has migrated the file since it was opened.
+
+        Raises:
+            DatabaseError: one has.
+        """
+        require_known_versions(self._write_connection, self._migrations)
+
+    def _now(self, run: Callable[[Sequence[Job]], None], work: Work[T]) -> T:
+        job = Job(work)
         try:
-            return self._transact(line, work)
-        except _FOR_NOW as error:
+            run([job])
+        except Exception as error:  # noqa: BLE001 (raised below, as what it means here)
+            job.error = error
+        return self._outcome(job)
+
+    def _outcome(self, job: Job) -> Any:
+        if isinstance(job.error, _FOR_NOW):
             raise StorageError(
-                f"The database {self.path} cannot be used now ({error}); nothing was changed. Check disk space "
+                f"The database {self.path} cannot be used now ({job.error}); nothing was changed. Check disk space "
                 "and rights, then try again."
-            ) from error
-        except (apsw.CorruptError, apsw.NotADBError) as error:
+            ) from job.error
+        if isinstance(job.error, (apsw.CorruptError, apsw.NotADBError)):
             raise DatabaseError(
-                f"The database {self.path} is damaged ({error}); move it away, or put a copy in its place."
-            ) from error
+                f"The database {self.path} is damaged ({job.error}); `stockdesk restore FILE` brings back a backup and "
+                "keeps this one."
+            ) from job.error
+        if job.error is not None:
+            raise job.error
+        return job.result
 
-    def _transact(self, line: _Line, work: Work[T]) -> T:
+    def _look(self, jobs: Sequence[Job]) -> None:
+        with self._reading, _transaction(self._read_connection, "BEGIN"):
+            for job in jobs:
+                transaction = self._begin(self._read_connection)
+                try:
+                    job.result = job.work(transaction)
+                except Exception as error:  # noqa: BLE001 (raised where the work was asked for)
+                    job.error = error
+
+    def _commit(self, jobs: Sequence[Job], *, tell_own: bool) -> None:
+        """Run the jobs and commit those that did not fail, at once; then tell who waits for what they touched."""
+        told = Topic(0)
         ports: list[int] = []
-        with line.lock:
-            line.connection.execute(line.begin)
-            try:
-                transaction = Transaction(line.connection, self.clock())
-                result = work(transaction)
-                if transaction.touched:
-                    ports = listening_ports(transaction)
-                line.connection.execute("COMMIT")
-            except BaseException:
-                # SQLite may have rolled back by itself (disk full).
-                with suppress(apsw.SQLError):
-                    line.connection.execute("ROLLBACK")
-                raise
-        ring(ports)
-        return result
+        # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
+        with self._writing, _transaction(self._write_connection, "BEGIN IMMEDIATE"):
+            transaction = self._begin(self._write_connection)
+            for job in jobs:
+                transaction.touched = Topic(0)
+                _run_apart(self._write_connection, job, transaction, alone=len(jobs) == 1)
+                if job.error is None and transaction.touched:
+                    job.after = partial(self.ringer.tell_here, transaction.touched)
+                    told |= transaction.touched
+            if told:
+                ports = listening_ports(transaction)
+        self.ringer.tell(ports, told, own=tell_own)
+
+    def _begin(self, connection: apsw.Connection) -> Transaction:
+        return Transaction(connection, self.clock(), self._queue_limit)
 
 
-def _connect(path: Path) -> apsw.Connection:
-    if apsw.SQLITE_VERSION_NUMBER < OLDEST_SAFE_SQLITE:
-        raise DatabaseError(
-            f"SQLite {apsw.sqlite_lib_version()} can corrupt a database that several processes write; "
-            "install apsw 3.51.3 or newer."
-        )
-    if not path.exists():
-        path.touch(
-            mode=0o600
-        )  # holdings and verdicts are nobody else's; SQLite gives its log the same rights
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    _use_write_ahead_log(connection)
-    connection.pragma("synchronous", "full")
-    connection.pragma("foreign_keys", 1)
-    return connection
-
-
-def _use_write_ahead_log(connection: apsw.Connection) -> None:
-    """Several processes may open a fresh home at once, and this change alone does not wait for a busy file."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    while connection.pragma("journal_mode") != "wal":
-        try:
-            connection.pragma("journal_mode", "wal")
-        except apsw.BusyError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-def _migrate(connection: apsw.Connection, migrations: Mapping[str, Sequence[str]]) -> None:
-    with suppress(apsw.SQLError):
-        versions = dict(connection.execute("SELECT component, version FROM schema_versions"))
-        if all(versions.get(name) == len(steps) for name, steps in migrations.items()):
-            return
-    connection.execute("BEGIN IMMEDIATE")
+@contextmanager
+def _transaction(connection: apsw.Connection, begin: str) -> Generator[None]:
+    connection.execute(begin)
     try:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_versions"
-            " (component TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID"
-        )
-        versions = dict(connection.execute("SELECT component, version FROM schema_versions"))
-        for component, steps in migrations.items():
-            version = versions.get(component, 0)
-            assert isinstance(version, int)
-            _require_known(component, version, len(steps))
-            for step in steps[version:]:
-                connection.execute(step)
-            connection.execute(
-                "INSERT INTO schema_versions VALUES (?, ?)"
-                " ON CONFLICT (component) DO UPDATE SET version = excluded.version",
-                (component, len(steps)),
-            )
+        yield
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # SQLite may have rolled back by itself (disk full).
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 
-def _require_known(component: str, stored: int, known: int) -> None:
-    if stored > known:
-        raise DatabaseError(
-            f"The database holds schema {stored} of {component}, this version knows {known}; "
-            "install the newer Stockdesk that wrote it."
-        )
+def _run_apart(connection: apsw.Connection, job: Job, transaction: Transaction, *, alone: bool) -> None:
+    """Run one job of a transaction so that its error undoes nothing but its own."""
+    if alone:
+        job.result = job.work(transaction)
+        return
+    connection.execute("SAVEPOINT job")
+    try:
+        job.result = job.work(transaction)
+    except Exception as error:
+        if not connection.in_transaction:
+            raise  # SQLite has undone all of them
+        connection.execute("ROLLBACK TO job")
+        job.error = error
+    connection.execute("RELEASE job")

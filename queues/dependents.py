@@ -103,7 +103,7 @@ def revive_dependents(tx: Transaction, seq: int) -> list[str]:
 def reset_to_queued(tx: Transaction, seq: int) -> None:
     """Queue a finished task anew, with all its attempts, as asked for at this moment."""
     tx.run(
-        "UPDATE tasks SET state = 'queued', attempt = 0, asked_at = :now, due_at = :now, started_at = NULL,"
+        "UPDATE tasks SET state = 'queued', attempt = 0, asked_at = :now, due_at = enqueued_at, started_at = NULL,"
         " finished_at = NULL, result = NULL, error = NULL, note = NULL, cancel_requested = NULL,"
         " progress_done = NULL, progress_total = NULL, progress_message = NULL,"
         " revision = revision + (state = 'completed') WHERE seq = :seq",

@@ -1,57 +1,45 @@
-"""Wakes every process of a home after a commit: each listens on a loopback UDP port that the database lists.
+"""Hears what the commits of a home are about, whichever process made them.
 
-A datagram carries no news; whoever hears it looks into the database. A lost one costs at most `IDLE_RECHECK`.
+A ring carries no news; whoever hears it looks into the database. A lost one costs at most `IDLE_RECHECK`.
 """
 
 import os
 import socket
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskStatus
 
+from queues.database import Database, Transaction
 from queues.errors import EngineError
+from queues.ringing import LOOPBACK, decode, listening_ports
+from queues.topics import EVERYTHING, Topic
 
-if TYPE_CHECKING:
-    from queues.database import Database, Transaction
-
-LOOPBACK = "127.0.0.1"
 # Datagrams on loopback are not lost in practice; this bounds the harm where a firewall eats them.
 IDLE_RECHECK = timedelta(seconds=30)
-
-
-def listening_ports(tx: "Transaction") -> list[int]:
-    return [port for (port,) in tx.rows("SELECT port FROM listeners")]
-
-
-def ring(ports: list[int]) -> None:
-    """Wake the listeners; never raises, for what they are told of is committed already."""
-    if not ports:
-        return
-    # No socket to be had, or a listener that died: `IDLE_RECHECK` and `_forget_dead_listeners` see to that.
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for port in ports:
-            with suppress(OSError):
-                sender.sendto(b"\0", (LOOPBACK, port))
+# Longer than any ring: whether the loop behind a port still turns.
+_QUESTION_BYTES = 16
 
 
 class Doorbell:
     """This process's ear. `run` listens for as long as its task lives."""
 
-    def __init__(self, database: "Database") -> None:
+    def __init__(self, database: Database) -> None:
+        self.port = 0
+        """Where `run` listens; 0 while it does not."""
         self._database = database
-        self._next = anyio.Event()
+        self._next = {topic: anyio.Event() for topic in Topic}
 
-    def next_ring(self) -> anyio.Event:
-        """The event of the next ring. Take it before looking into the database, then wait on it."""
-        return self._next
+    def next_ring(self, topic: Topic = Topic.CHANGED) -> anyio.Event:
+        """The event of the next ring about one topic. Take it before looking into the database, then wait on it."""
+        return self._next[topic]
 
-    def ring_here(self) -> None:
+    def ring_here(self, topic: Topic = EVERYTHING) -> None:
         """Wake whoever waits in this process, for a change that no database holds."""
-        heard, self._next = self._next, anyio.Event()
-        heard.set()
+        for each in topic | Topic.CHANGED:
+            heard, self._next[each] = self._next[each], anyio.Event()
+            heard.set()
 
     async def wait(self, heard: anyio.Event, at_most: timedelta | None = None) -> None:
         """Return when `heard` is set, after `at_most`, or after `IDLE_RECHECK`."""
@@ -61,19 +49,37 @@ class Doorbell:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         async with await anyio.create_udp_socket(local_host=LOOPBACK) as ear:
-            port = int(ear.extra_attributes[anyio.abc.SocketAttribute.local_port]())
+            self.port = port = int(ear.extra_attributes[anyio.abc.SocketAttribute.local_port]())
             await self._database.write_patiently(lambda tx: _add_listener(tx, port))
+            self._database.ringer.add_ear(port, self.ring_here)
             try:
                 task_status.started()
-                async for _ in ear:
-                    self.ring_here()
+                async for datagram, (host, asking) in ear:
+                    if len(datagram) == _QUESTION_BYTES:
+                        await ear.sendto(datagram, host, asking)
+                    elif datagram:
+                        self.ring_here(decode(datagram))
             finally:
+                self.port = 0
+                self._database.ringer.remove_ear(port)
                 # A row that stays is removed by the next process that listens.
                 with anyio.CancelScope(shield=True), suppress(EngineError):
                     await self._database.write(lambda tx: _remove_listener(tx, port))
 
 
-def _add_listener(tx: "Transaction", port: int) -> None:
+async def answers(port: int, within: timedelta) -> bool:
+    """Whether the event loop of the process that listens on this port turns: it sends back what it is asked."""
+    question = os.urandom(_QUESTION_BYTES)
+    async with await anyio.create_udp_socket(local_host=LOOPBACK) as asker:
+        with anyio.move_on_after(within.total_seconds()), suppress(OSError):
+            await asker.sendto(question, LOOPBACK, port)
+            async for datagram, sender in asker:
+                if datagram == question and sender == (LOOPBACK, port):
+                    return True
+    return False
+
+
+def _add_listener(tx: Transaction, port: int) -> None:
     _forget_dead_listeners(tx)
     tx.run(
         "INSERT INTO listeners (port, pid, opened_at) VALUES (:port, :pid, :now)"
@@ -84,11 +90,11 @@ def _add_listener(tx: "Transaction", port: int) -> None:
     )
 
 
-def _remove_listener(tx: "Transaction", port: int) -> None:
+def _remove_listener(tx: Transaction, port: int) -> None:
     tx.run("DELETE FROM listeners WHERE port = :port", port=port)
 
 
-def _forget_dead_listeners(tx: "Transaction") -> None:
+def _forget_dead_listeners(tx: Transaction) -> None:
     """A port that can be bound has no listener: its process is gone."""
     for port in listening_ports(tx):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):

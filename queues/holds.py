@@ -11,6 +11,7 @@ from queues.database import Transaction
 from queues.model import Hold, QueueName
 from queues.moments import to_micros
 from queues.rows import HOLD_COLUMNS, read_hold
+from queues.topics import ANY_QUEUE, Topic
 
 
 def hold_queue(
@@ -40,7 +41,7 @@ def release_queue(tx: Transaction, queue: QueueName, source: str | None = None) 
         queue=queue,
         source=source,
     )
-    tx.touch()
+    tx.touch(Topic.of([queue]))
     return ended
 
 
@@ -52,7 +53,7 @@ def approve_old(tx: Transaction, queue: QueueName) -> int:
         queue=queue,
         now=tx.micros,
     )
-    tx.touch()
+    tx.touch(Topic.of([queue]))
     return approved
 
 
@@ -65,7 +66,7 @@ def ask_again(tx: Transaction, task_ids: Collection[str], asked_at: datetime) ->
         ids=json.dumps(list(task_ids)),
     )
     if changed:
-        tx.touch()
+        tx.touch(ANY_QUEUE)
 
 
 def raise_priority(tx: Transaction, task_ids: Collection[str], priority: int) -> list[str]:

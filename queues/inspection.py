@@ -49,30 +49,48 @@ class TaskFilter:
     states: Sequence[TaskState] = field(default=())
     run_id: str | None = None
 
+    def includes(self, task: Task) -> bool:
+        return self.queue in (None, task.queue) and (not self.states or task.state in self.states)
+
 
 def list_tasks(
     tx: Transaction, wanted: TaskFilter, *, limit: int, before: int | None = None
 ) -> tuple[list[Task], int]:
     """Newest first, at most `limit`, those enqueued before seq `before`; and how many match in all."""
-    where = (
-        "(:queue IS NULL OR queue = :queue) AND (:run_id IS NULL OR run_id = :run_id)"
-        " AND (:states = '' OR instr(:states, ',' || state || ',') > 0)"
-    )
-    values = {
-        "queue": wanted.queue,
-        "run_id": wanted.run_id,
-        "states": "".join(f",{state}," for state in wanted.states),
-    }
-    total = tx.row(f"SELECT count(*) FROM tasks WHERE {where}", **values)
+    if wanted.run_id is not None:
+        matching = [task for task in tasks_of_run(tx, wanted.run_id) if wanted.includes(task)]
+        older = [task for task in reversed(matching) if before is None or task.seq < before]
+        return older[:limit], len(matching)
+    queues = list(QueueName) if wanted.queue is None else [wanted.queue]
+    states = list(dict.fromkeys(wanted.states)) or list(TaskState)
+    counts = [totals(tx, queue) for queue in queues]
+    # Each queue and state has its own run in the index; what is rare is found without passing what is not.
+    newest = [
+        seq
+        for queue in queues
+        for state in states
+        for (seq,) in tx.rows(
+            "SELECT seq FROM tasks WHERE queue = :queue AND state = :state AND (:before IS NULL OR seq < :before)"
+            " ORDER BY seq DESC LIMIT :limit",
+            queue=queue,
+            state=state,
+            before=before,
+            limit=limit,
+        )
+    ]
+    shown = sorted(newest, reverse=True)[:limit]
     rows = tx.rows(
-        f"SELECT {TASK_COLUMNS} FROM tasks WHERE {where} AND (:before IS NULL OR seq < :before)"
-        " ORDER BY seq DESC LIMIT :limit",
-        **values,
-        before=before,
-        limit=limit,
+        f"SELECT {TASK_COLUMNS} FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC",
+        seqs=json.dumps(shown),
     )
-    assert total is not None
-    return [read_task(row) for row in rows], total[0]
+    return [read_task(row) for row in rows], sum(count[state] for count in counts for state in states)
+
+
+def totals(tx: Transaction, queue: QueueName) -> dict[TaskState, int]:
+    """How many tasks of this queue are in each state."""
+    row = tx.row(f"SELECT {', '.join(TaskState)} FROM queue_totals WHERE queue = :queue", queue=queue)
+    assert row is not None
+    return dict(zip(TaskState, row, strict=True))
 
 
 def tasks_of_run(tx: Transaction, run_id: str) -> list[Task]:
@@ -148,36 +166,38 @@ def waiting_for(tx: Transaction, task: Task) -> WaitingFor | None:
         return WaitingFor("tasks", f"the end of {', '.join(blockers)}")
     for hold in current_holds(tx, task.queue):
         return WaitingFor("hold", f"the hold of {task.queue} ({hold.source}): {hold.reason}", hold.until)
-    if task.due_at > tx.now:
+    if task.due_at > max(tx.now, task.enqueued_at):
         return WaitingFor("due", task.note or "its due time", task.due_at)
     return WaitingFor("turn", f"its turn in {task.queue}")
 
 
 def queue_status(tx: Transaction, queue: QueueName) -> QueueStatus:
-    counts = dict.fromkeys(TaskState, 0)
-    for state, count in tx.rows(
-        "SELECT state, count(*) FROM tasks WHERE queue = :queue GROUP BY state", queue=queue
-    ):
-        counts[TaskState(state)] = count
+    counts = totals(tx, queue)
     row = tx.row(f"SELECT {TASK_COLUMNS} FROM tasks WHERE queue = :queue AND state = 'running'", queue=queue)
     running = None if row is None else read_task(row)
     holds = current_holds(tx, queue)
     oldest = tx.row(
-        "SELECT min(enqueued_at), coalesce(sum(asked_at + approval_window <= :now), 0) FROM tasks"
-        " WHERE queue = :queue AND state = 'queued'",
+        "SELECT enqueued_at FROM tasks WHERE queue = :queue AND state = 'queued' ORDER BY seq LIMIT 1",
+        queue=queue,
+    )
+    unapproved = tx.row(
+        "SELECT count(*) FROM tasks WHERE queue = :queue AND state = 'queued' AND approval_window IS NOT NULL"
+        " AND asked_at + approval_window <= :now",
         queue=queue,
         now=tx.micros,
     )
-    assert oldest is not None
+    assert unapproved is not None
     return QueueStatus(
         queue=queue,
         state=_state(running, holds, counts[TaskState.QUEUED]),
         holds=holds,
         running=running,
         counts=counts,
-        oldest_wait=None if oldest[0] is None else max(timedelta(), tx.now - from_micros(oldest[0])),
-        estimated_finish=_estimated_finish(tx, queue, running, holds, counts[TaskState.QUEUED] - oldest[1]),
-        needs_approval=oldest[1],
+        oldest_wait=None if oldest is None else max(timedelta(), tx.now - from_micros(oldest[0])),
+        estimated_finish=_estimated_finish(
+            tx, queue, running, holds, counts[TaskState.QUEUED] - unapproved[0]
+        ),
+        needs_approval=unapproved[0],
     )
 
 
@@ -192,15 +212,15 @@ def _state(running: Task | None, holds: Sequence[Hold], queued: int) -> str:
 def _estimated_finish(
     tx: Transaction, queue: QueueName, running: Task | None, holds: Sequence[Hold], queued: int
 ) -> datetime | None:
-    """When the `queued` tasks may be through, at the mean duration of the last 20 completed attempts.
+    """When the `queued` tasks may be through, at the mean duration of the last attempt of 20 completed ones.
 
     It begins when the last hold ends; waits for other queues are not in it. None where nothing is left, where
     nothing was completed to learn from, or where a hold has no end.
     """
     row = tx.row(
-        "SELECT avg(ended_at - started_at) FROM (SELECT attempts.started_at, ended_at FROM attempts"
-        " JOIN tasks ON tasks.seq = task_seq WHERE queue = :queue AND outcome = 'completed'"
-        " ORDER BY ended_at DESC LIMIT 20)",
+        "SELECT avg(finished_at - started_at) FROM (SELECT started_at, finished_at FROM tasks"
+        " WHERE queue = :queue AND state = 'completed' AND finished_at IS NOT NULL"
+        " ORDER BY finished_at DESC LIMIT 20)",
         queue=queue,
     )
     if row is None or row[0] is None or not (queued or running):

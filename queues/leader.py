@@ -8,7 +8,8 @@ import os
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -22,6 +23,14 @@ else:
 
 # Windows has no lock that is waited for without end; this many seconds lie between two tries.
 WINDOWS_POLL_SECONDS = 0.05
+
+
+LOCK_FILE = "leader.lock"
+
+
+def lock_path(database: Path) -> Path:
+    """Where the leader's lock of this database lies."""
+    return database.parent / LOCK_FILE
 
 
 class LeaderLock:
@@ -91,14 +100,26 @@ def is_led(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _try_lock(descriptor)
+        # Shared: two processes that merely look never take each other for a leader.
+        return not _try_lock(descriptor, exclusively=False)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def try_to_hold(path: Path) -> Generator[bool]:
+    """Hold the lock inside the block, if nobody else holds it now; yields whether it is so."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield _try_lock(descriptor, exclusively=True)
     finally:
         os.close(descriptor)
 
 
 if sys.platform == "win32":
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, exclusively: bool) -> bool:
+        del exclusively  # Windows' locks always are
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -106,15 +127,14 @@ if sys.platform == "win32":
         return True
 
     def _lock(descriptor: int) -> None:
-        while not _try_lock(descriptor):
+        while not _try_lock(descriptor, exclusively=True):
             time.sleep(WINDOWS_POLL_SECONDS)
 
 else:
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, exclusively: bool) -> bool:
         try:
-            # Shared: two processes that merely look never take each other for a leader.
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusively else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True

@@ -142,10 +142,15 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """The last process that took the leader's lock, and whether it still holds it."""
+    """The last process that took the leader's lock, and whether it still holds it.
+
+    `started` tells it from another process with the same id, at `port` its event loop answers (0: at none).
+    """
 
     epoch: int
     pid: int
+    started: str
+    port: int
     command: str
     led_since: datetime
     is_alive: bool

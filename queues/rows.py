@@ -15,20 +15,8 @@ TASK_COLUMNS = (
 )
 ATTEMPT_COLUMNS = "claim, attempt, epoch, started_at, ended_at, outcome, detail"
 HOLD_COLUMNS = "queue, source, reason, held_at, until"
-_READERS: Mapping[str, Callable[[Any], object]] = {
-    "queue": QueueName,
-    "state": TaskState,
-    "payload": json.loads,
-    "result": json.loads,
-    "carried": bool,
-    "timeout": span_from_micros,
-    "approval_window": span_from_micros,
-    "asked_at": from_micros,
-    "enqueued_at": from_micros,
-    "due_at": from_micros,
-    "started_at": from_micros,
-    "finished_at": from_micros,
-}
+_QUEUES = {queue.value: queue for queue in QueueName}
+_STATES = {state.value: state for state in TaskState}
 
 
 def dump(value: JsonObject) -> str:
@@ -49,12 +37,38 @@ def dump(value: JsonObject) -> str:
 
 
 def read_task(row: tuple[Any, ...]) -> Task:
-    values: dict[str, Any] = dict(zip(TASK_COLUMNS.split(", "), row, strict=True))
-    done, total, message = (values.pop(f"progress_{part}") for part in ("done", "total", "message"))
-    values["progress"] = None if total is None else Progress(done, total, message)
-    for column, read in _READERS.items():
-        values[column] = _maybe(read, values[column])
-    return Task(**values)
+    (seq, id_, run_id, queue, kind, payload, state, priority, carried, dedup_key, attempt, max_attempts,
+     claim, epoch, timeout, asked_at, approval_window, enqueued_at, due_at, started_at, finished_at,
+     done, total, message, cancel_requested, note, result, error, revision) = row  # fmt: skip
+    return Task(
+        seq=seq,
+        id=id_,
+        run_id=run_id,
+        queue=_QUEUES[queue],
+        kind=kind,
+        payload=json.loads(payload),
+        state=_STATES[state],
+        priority=priority,
+        carried=carried == 1,
+        dedup_key=dedup_key,
+        attempt=attempt,
+        max_attempts=max_attempts,
+        claim=claim,
+        epoch=epoch,
+        timeout=span_from_micros(timeout),
+        asked_at=from_micros(asked_at),
+        approval_window=_maybe(span_from_micros, approval_window),
+        enqueued_at=from_micros(enqueued_at),
+        due_at=from_micros(due_at),
+        started_at=_maybe(from_micros, started_at),
+        finished_at=_maybe(from_micros, finished_at),
+        progress=None if total is None else Progress(done, total, message),
+        cancel_requested=cancel_requested,
+        note=note,
+        result=_maybe(json.loads, result),
+        error=error,
+        revision=revision,
+    )
 
 
 def read_attempt(row: tuple[Any, ...]) -> Attempt:

@@ -5,17 +5,17 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 
 import anyio
 from anyio.abc import TaskStatus
 
+from queues.connection import numbered_steps
 from queues.context import Handler
-from queues.database import Database
+from queues.database import Database, Transaction
 from queues.doorbell import Doorbell
-from queues.errors import StorageError
-from queues.leader import LeaderLock, is_led
+from queues.errors import DatabaseError, EpochOverError, StorageError
+from queues.leader import LeaderLock, is_led, lock_path
 from queues.lifecycle import forget_finished, interrupt, take_over
 from queues.model import QueueName, Task, TaskState
 from queues.retry import Backoff, exponential_backoff
@@ -23,7 +23,6 @@ from queues.worker import Drain, Worker
 
 log = logging.getLogger(__name__)
 
-LOCK_FILE = "leader.lock"
 TIDY_EVERY = timedelta(days=1)
 # A worker that met an unforeseen error tries again after this long: a queue must never stop silently.
 RESTART_SECONDS = 5.0
@@ -31,7 +30,7 @@ RESTART_SECONDS = 5.0
 
 def engine_migrations() -> list[str]:
     """The engine's schema, as the numbered steps that `Database` runs once each."""
-    return [(files("queues") / "schema.sql").read_text(encoding="utf-8")]
+    return numbered_steps(Path(__file__).parent / "schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +103,8 @@ class SequentialQueueManager:
 
         async with anyio.create_task_group() as listening:
             await listening.start(self.bell.run)
-            async with self._leading() as workers, anyio.create_task_group() as draining:
-                for worker in workers:
+            async with self._lead(), anyio.create_task_group() as draining:
+                for worker in await self._begin_epoch():
                     draining.start_soon(run_until_drained, worker)
             listening.cancel_scope.cancel()
         return {queue: reports[queue] for queue in QueueName}
@@ -116,10 +115,24 @@ class SequentialQueueManager:
             await tasks.start(self.bell.run)
             self._is_running = True
             task_status.started()
-            async with self._leading() as workers, anyio.create_task_group() as running:
+            async with self._lead():
+                while True:
+                    await self._run_epoch()
+
+    async def _run_epoch(self) -> None:
+        """Run the queues until cancelled, or until the epoch is over: a restored database has another one."""
+        workers = await self._begin_epoch()
+        try:
+            async with anyio.create_task_group() as running:
                 for worker in workers:
                     running.start_soon(self._keep_running, worker)
                 running.start_soon(self._tidy)
+        except* EpochOverError:
+            if self._epoch is None:  # `interrupt` ended it; all that is left is to be cancelled
+                await anyio.sleep_forever()
+            log.warning(
+                "The database is another one than it was (restored from a backup?); this process leads it anew"
+            )
 
     def interrupt(self) -> list[str]:
         """Record now, without awaiting anything, that the running tasks are interrupted; starts nothing more.
@@ -137,29 +150,39 @@ class SequentialQueueManager:
             raise
 
     @asynccontextmanager
-    async def _leading(self) -> AsyncGenerator[list[Worker]]:
+    async def _lead(self) -> AsyncGenerator[None]:
         if is_led(lock_path(self._database.path)):
             log.info("Another process runs the queues of this home; this one takes over when it ends")
         await self._lock.acquire()
         try:
-            epoch = await self._database.write_patiently(lambda tx: take_over(tx, self._command))
-            self._epoch = epoch
-            log.info("This process leads (epoch %d)", epoch)
-            yield [
-                Worker(queue, epoch, self._database, self.bell, self._handlers, self._backoff)
-                for queue in QueueName
-            ]
+            yield
         finally:
             try:
                 self.interrupt()
             finally:
                 self._lock.release()
 
+    async def _begin_epoch(self) -> list[Worker]:
+        epoch = await self._database.write_patiently(self._take_over)
+        self._epoch = epoch
+        log.info("This process leads (epoch %d)", epoch)
+        return [
+            Worker(queue, epoch, self._database, self.bell, self._handlers, self._backoff)
+            for queue in QueueName
+        ]
+
+    def _take_over(self, tx: Transaction) -> int:
+        # A newer version may have migrated the file while this process waited for the lock.
+        self._database.require_known_schema()
+        return take_over(tx, self._command, self.bell.port)
+
     async def _keep_running(self, worker: Worker) -> None:
         while True:
             try:
                 await worker.run()
-            except StorageError as error:
+            except EpochOverError:
+                raise
+            except (StorageError, DatabaseError) as error:
                 log.error("The queue %s goes on in %s s: %s", worker.queue, RESTART_SECONDS, error)  # noqa: TRY400
                 await anyio.sleep(RESTART_SECONDS)
             except Exception:
@@ -168,12 +191,15 @@ class SequentialQueueManager:
 
     async def _tidy(self) -> None:
         while True:
-            forgotten = await self._database.write_patiently(lambda tx: forget_finished(tx, self._retention))
-            if forgotten:
-                log.info("Forgot %d tasks that ended more than %d days ago", forgotten, self._retention.days)
+            try:
+                await self._forget_old_tasks()
+            except DatabaseError as error:
+                log.error("Old tasks are not forgotten: %s", error)  # noqa: TRY400 (no bug of ours)
             await anyio.sleep(TIDY_EVERY.total_seconds())
 
-
-def lock_path(database: Path) -> Path:
-    """Where the leader's lock of this database lies."""
-    return database.parent / LOCK_FILE
+    async def _forget_old_tasks(self) -> None:
+        forgotten = 0
+        while some := await self._database.write_patiently(lambda tx: forget_finished(tx, self._retention)):
+            forgotten += some
+        if forgotten:
+            log.info("Forgot %d tasks that ended more than %d days ago", forgotten, self._retention.days)

@@ -8,12 +8,13 @@ import apsw
 from queues.context import require_current
 from queues.database import Transaction
 from queues.dependents import cancel_dependents, cancel_if_broken, link_prerequisite
-from queues.errors import InvalidTaskError, UnknownTaskError
+from queues.errors import InvalidTaskError, QueueFullError, UnknownTaskError
 from queues.holds import hold_queue
 from queues.model import Enqueued, NewTask, QueueName, Sibling, Task
 from queues.moments import span_to_micros, to_micros
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
 from queues.rows import TASK_COLUMNS, dump, read_task
+from queues.topics import Topic
 
 # Task ids are read aloud, typed and quoted by models: a word that says the queue, and a number.
 ID_PREFIXES = {
@@ -36,6 +37,12 @@ def find_task(tx: Transaction, task_id: str) -> Task:
     return read_task(row)
 
 
+def _task_at(tx: Transaction, seq: int) -> Task:
+    row = tx.row(f"SELECT {TASK_COLUMNS} FROM tasks WHERE seq = :seq", seq=seq)
+    assert row is not None
+    return read_task(row)
+
+
 def enqueue(tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = None) -> list[Enqueued]:
     """Store these tasks as queued, in this order, as one run (that of `parent`, or a new one).
 
@@ -44,23 +51,40 @@ def enqueue(tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = 
     Raises:
         InvalidTaskError: JSON cannot hold the payload, or the schema not the rest.
         UnknownTaskError: `after` names no task.
+        QueueFullError: more would be queued than the queue may hold; follow-ups of a `parent` are never refused.
     """
     answers: list[Enqueued] = []
     run_id = parent.run_id if parent else None
     for new in tasks:
-        holder = _holder_of(tx, new)
+        holder = None if new.dedup_key is None else _holder_of(tx, new)
         if holder is not None:
             answers.append(Enqueued(holder, already_queued=True))
             continue
         try:
-            task_id = _insert(tx, new, run_id, parent)
+            task = _insert(tx, new, run_id, parent)
         except (apsw.ConstraintError, OverflowError) as error:
             raise InvalidTaskError(f"A task of kind {new.kind[:40]!r} cannot be stored: {error}.") from error
-        run_id = run_id or task_id
-        _link(tx, task_id, new.after, answers)
-        answers.append(Enqueued(find_task(tx, task_id), already_queued=False))
-    tx.touch()
+        run_id = task.run_id
+        if new.after:
+            _link(tx, task, new.after, answers)
+            task = find_task(tx, task.id)
+        answers.append(Enqueued(task, already_queued=False))
+    queues = {new.queue for new in tasks}
+    if parent is None:
+        for queue in queues:
+            _require_room(tx, queue)
+    tx.touch(Topic.of(queues))
     return answers
+
+
+def _require_room(tx: Transaction, queue: QueueName) -> None:
+    row = tx.row("SELECT queued FROM queue_totals WHERE queue = :queue", queue=queue)
+    assert row is not None
+    if row[0] > tx.queue_limit:
+        raise QueueFullError(
+            f"{queue} would hold {row[0]} queued tasks, and may hold {tx.queue_limit}; wait until some have run, "
+            "clear the queue, or raise the setting queue_limit. Nothing was enqueued."
+        )
 
 
 def _holder_of(tx: Transaction, new: NewTask) -> Task | None:
@@ -73,16 +97,18 @@ def _holder_of(tx: Transaction, new: NewTask) -> Task | None:
     return None if row is None else read_task(row)
 
 
-def _insert(tx: Transaction, new: NewTask, run_id: str | None, parent: Task | None) -> str:
-    last = tx.row("SELECT seq FROM sqlite_sequence WHERE name = 'tasks'")
-    task_id = f"{ID_PREFIXES[new.queue]}-{(last[0] if last else 0) + 1}"
+def _insert(tx: Transaction, new: NewTask, run_id: str | None, parent: Task | None) -> Task:
     # A follow-up was asked for when its parent was: a start a week later must not make it look new.
     asked_at = max(parent.asked_at if parent else tx.now, new.due_at or NEVER)
+    last = tx.row("SELECT seq FROM sqlite_sequence WHERE name = 'tasks'")
+    seq = (last[0] if last else 0) + 1
+    task_id = f"{ID_PREFIXES[new.queue]}-{seq}"
     tx.run(
-        "INSERT INTO tasks (id, run_id, queue, kind, payload, state, priority, carried, dedup_key,"
+        "INSERT INTO tasks (seq, id, run_id, queue, kind, payload, state, priority, carried, dedup_key,"
         " max_attempts, timeout, asked_at, approval_window, enqueued_at, due_at)"
-        " VALUES (:id, :run_id, :queue, :kind, :payload, 'queued', :priority, :carried, :dedup_key,"
+        " VALUES (:seq, :id, :run_id, :queue, :kind, :payload, 'queued', :priority, :carried, :dedup_key,"
         " :max_attempts, :timeout, :asked_at, :approval_window, :now, :due_at)",
+        seq=seq,
         id=task_id,
         run_id=run_id or task_id,
         queue=new.queue,
@@ -96,14 +122,12 @@ def _insert(tx: Transaction, new: NewTask, run_id: str | None, parent: Task | No
         asked_at=to_micros(asked_at),
         approval_window=None if new.approval_window is None else span_to_micros(new.approval_window),
         now=tx.micros,
-        due_at=to_micros(new.due_at or tx.now),
+        due_at=tx.micros if new.due_at is None else to_micros(new.due_at),
     )
-    return task_id
+    return _task_at(tx, seq)
 
 
-def _link(
-    tx: Transaction, task_id: str, after: Sequence[str | Sibling], siblings: Sequence[Enqueued]
-) -> None:
+def _link(tx: Transaction, task: Task, after: Sequence[str | Sibling], siblings: Sequence[Enqueued]) -> None:
     for prerequisite in after:
         if isinstance(prerequisite, Sibling):
             if not 0 <= prerequisite.index < len(siblings):
@@ -113,7 +137,7 @@ def _link(
             after_id = siblings[prerequisite.index].task.id
         else:
             after_id = prerequisite
-        link_prerequisite(tx, find_task(tx, task_id), find_task(tx, after_id))
+        link_prerequisite(tx, task, find_task(tx, after_id))
 
 
 def claim_next(tx: Transaction, queue: QueueName, epoch: int) -> Task | None:
@@ -121,22 +145,23 @@ def claim_next(tx: Transaction, queue: QueueName, epoch: int) -> Task | None:
 
     Order: priority, then carried (interrupted tasks and remainders), then enqueue order. Passed by: a task
     that is not due, waits for a prerequisite, or needs approval. Nothing starts in a held queue, beside a
-    running task, or for a leader that is not the current one.
+    running task, or for a leader that is not the current one. No attempt begins before the last one of its
+    queue ended, wherever the clock stands.
     """
     row = tx.row(
         f"""
         UPDATE tasks
-        SET state = 'running', claim = claim + 1, attempt = attempt + 1, epoch = :epoch, started_at = :now,
-            note = NULL
+        SET state = 'running', claim = claim + 1, attempt = attempt + 1, epoch = :epoch, note = NULL,
+            started_at = max(:now, (SELECT last_ended_at FROM queue_totals WHERE queue = :queue))
         WHERE seq = (
             SELECT seq FROM tasks AS candidate
-            WHERE queue = :queue AND state = 'queued' AND due_at <= :now
+            WHERE queue = :queue AND state = 'queued' AND (due_at <= :now OR due_at = enqueued_at)
               AND (approval_window IS NULL OR asked_at + approval_window > :now)
               AND NOT EXISTS (
                 SELECT 1 FROM prerequisites JOIN tasks AS earlier ON earlier.seq = after_seq
                 WHERE task_seq = candidate.seq AND earlier.state <> 'completed')
             ORDER BY priority DESC, carried DESC, seq LIMIT 1)
-          AND NOT EXISTS (SELECT 1 FROM tasks WHERE queue = :queue AND state = 'running')
+          AND EXISTS (SELECT 1 FROM queue_totals WHERE queue = :queue AND running = 0)
           AND NOT EXISTS (SELECT 1 FROM holds WHERE queue = :queue AND (until IS NULL OR until > :now))
           AND EXISTS (SELECT 1 FROM leader WHERE epoch = :epoch)
         RETURNING {TASK_COLUMNS}
@@ -147,22 +172,8 @@ def claim_next(tx: Transaction, queue: QueueName, epoch: int) -> Task | None:
     )
     if row is None:
         return None
-    task = read_task(row)
-    _begin_attempt(tx, task)
     tx.touch()
-    return task
-
-
-def _begin_attempt(tx: Transaction, task: Task) -> None:
-    tx.run(
-        "INSERT INTO attempts (task_seq, claim, attempt, epoch, started_at)"
-        " VALUES (:seq, :claim, :attempt, :epoch, :now)",
-        seq=task.seq,
-        claim=task.claim,
-        attempt=task.attempt,
-        epoch=task.epoch,
-        now=tx.micros,
-    )
+    return read_task(row)
 
 
 def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) -> Task:
@@ -176,13 +187,13 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
         StaleClaimError: the attempt is not the task's current one; nothing is stored.
         InvalidTaskError: the result or a follow-up cannot be stored; nothing is stored.
     """
-    require_current(tx, task)
-    asked_to_stop = find_task(tx, task.id).cancel_requested
+    asked_to_stop = require_current(tx, task)
     if asked_to_stop is not None and _would_go_on(outcome):
         outcome = Cancelled(asked_to_stop)
     match outcome:
         case Completed(result, on_record):
             finish(tx, task, "completed", result=dump(result))
+            tx.touch(Topic.of(_queues_of_dependents(tx, task)))
             if on_record is not None:
                 enqueue(tx, on_record(tx), parent=task)
         case Failed():
@@ -195,12 +206,23 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
             requeue(tx, task, "retry", error, tx.now + (backoff if delay is None else delay), spent=1)
         case Snooze(reason, until, hold):
             # With neither a moment nor a hold, nothing but the backoff keeps it from snoozing in circles.
-            until = until or (tx.now + backoff if hold is None else tx.now)
+            until = until or (tx.now + backoff if hold is None else None)
             requeue(tx, task, "snooze", reason, until, spent=0)
             if hold is not None:
                 hold_queue(tx, task.queue, hold.source, hold.reason, hold.until)
     tx.touch()
-    return find_task(tx, task.id)
+    return _task_at(tx, task.seq)
+
+
+def _queues_of_dependents(tx: Transaction, task: Task) -> list[QueueName]:
+    return [
+        QueueName(queue)
+        for (queue,) in tx.rows(
+            "SELECT queue FROM prerequisites JOIN tasks ON tasks.seq = task_seq"
+            " WHERE after_seq = :seq AND state = 'queued'",
+            seq=task.seq,
+        )
+    ]
 
 
 def _fail(tx: Transaction, task: Task, outcome: Failed) -> None:
@@ -235,22 +257,28 @@ def finish(
         cancel_dependents(tx, task.seq)
 
 
-def requeue(tx: Transaction, task: Task, outcome: str, note: str, due_at: datetime, *, spent: int) -> None:
-    """Put a running task back; before its equals if that was not its fault. `spent` = 0 costs nothing.
+def requeue(
+    tx: Transaction, task: Task, outcome: str, note: str, due_at: datetime | None = None, *, spent: int
+) -> None:
+    """Put a running task back, due at once or at `due_at`; before its equals if that was not its fault.
+
+    `spent` = 0 costs nothing.
 
     A snooze renews what was asked for: the wait was foreseen. Where a prerequisite was retried meanwhile, and
     failed, the task is cancelled instead.
     """
     tx.run(
-        "UPDATE tasks SET state = 'queued', due_at = :due_at, note = :note, carried = max(carried, :carried),"
-        " attempt = attempt - :given_back, asked_at = max(asked_at, :asked_at) WHERE seq = :seq",
+        "UPDATE tasks SET state = 'queued', due_at = coalesce(:due_at, enqueued_at), note = :note,"
+        " carried = max(carried, :carried), attempt = attempt - :given_back, asked_at = max(asked_at, :asked_at)"
+        " WHERE seq = :seq",
         seq=task.seq,
-        due_at=to_micros(due_at),
+        due_at=None if due_at is None else to_micros(due_at),
         note=note,
         carried=int(outcome != "retry"),
         given_back=1 - spent,
-        asked_at=to_micros(due_at) if outcome == "snooze" else 0,
+        asked_at=to_micros(due_at or tx.now) if outcome == "snooze" else 0,
     )
+    tx.touch(Topic.of([task.queue]))
     end_attempt(tx, task, outcome, note)
     cancel_if_broken(tx, task.seq)
 

@@ -12,7 +12,7 @@ def next_wake(tx: Transaction, queue: QueueName, since: datetime) -> datetime | 
     """When time alone first changes, after `since`, what this queue may start: a due time or a hold's end."""
     row = tx.row(
         "SELECT min(moment) FROM (SELECT min(due_at) AS moment FROM tasks WHERE queue = :queue"
-        " AND state = 'queued' AND due_at > :since UNION ALL"
+        " AND state = 'queued' AND due_at > enqueued_at AND due_at > :since UNION ALL"
         " SELECT min(until) FROM holds WHERE queue = :queue AND until > :since)",
         queue=queue,
         since=to_micros(since),

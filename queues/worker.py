@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 import anyio
@@ -12,12 +13,13 @@ import anyio.lowlevel
 from queues.context import Handler, TaskContext
 from queues.database import Database, Transaction
 from queues.doorbell import Doorbell
-from queues.errors import StaleClaimError, StorageError
-from queues.lifecycle import rescue_left_over
+from queues.errors import EngineError, StaleClaimError
+from queues.lifecycle import require_epoch, rescue_left_over
 from queues.model import QueueName, Task, TaskState
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
 from queues.retry import Backoff
 from queues.store import claim_next, find_task, record
+from queues.topics import Topic
 from queues.waking import is_drained, next_wake
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,14 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class _Running:
+    """The attempt that a worker is at, and how to stop it."""
+
+    task: Task
+    work: anyio.CancelScope
+
+
+@dataclass(slots=True)
 class Worker:
     queue: QueueName
     epoch: int
@@ -45,42 +55,75 @@ class Worker:
     backoff: Backoff
     ended: list[Task] | None = None
     """Takes the tasks as they are after each attempt, in order, where someone wants to know."""
+    _running: _Running | None = field(default=None, init=False)
 
     async def run(self, drain: Drain | None = None) -> None:
-        """Run task after task, without end or until no queue has anything left that can run by itself."""
+        """Run task after task, without end or until no queue has anything left that can run by itself.
+
+        Raises:
+            EpochOverError: this worker can claim nothing more, for its leader's epoch is over.
+        """
         await self.database.write_patiently(lambda tx: rescue_left_over(tx, self.queue, self.epoch))
+        error = None
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(self._watch_for_stops)
+            try:
+                await self._run_all(drain)
+            except Exception as caught:  # noqa: BLE001 (raised below, without the group around it)
+                error = caught
+            watching.cancel_scope.cancel()
+        if error is not None:
+            raise error
+
+    async def _run_all(self, drain: Drain | None) -> None:
+        topic = Topic.of([self.queue]) ^ Topic.CHANGED
         while drain is None or not drain.is_done:
-            heard = self.bell.next_ring()
+            heard = self.bell.next_ring(topic)
             looked_at = self.database.clock()
-            if await self.run_one():
+            if await self.run_claimable():
                 continue
-            if drain is not None and await self.database.read(partial(is_drained, stopped=drain.stopped)):
-                drain.is_done = True
+            wake = await self.database.read(partial(self._look_ahead, drain=drain, since=looked_at))
+            if drain is not None and drain.is_done:
                 self.bell.ring_here()
                 return
             # What fell due since the claim found nothing is a reason to look again at once.
-            wake = await self.database.read(partial(next_wake, queue=self.queue, since=looked_at))
             await self.bell.wait(heard, at_most=None if wake is None else wake - self.database.clock())
 
-    async def run_one(self) -> bool:
-        """Run the next task to its end, however it ends; False when none may start."""
-        task = await self.database.write(lambda tx: claim_next(tx, self.queue, self.epoch))
+    def _look_ahead(self, tx: Transaction, drain: Drain | None, since: datetime) -> datetime | None:
+        """When time alone lets something start in this queue."""
+        require_epoch(tx, self.epoch)
+        if drain is not None and is_drained(tx, drain.stopped):
+            drain.is_done = True
+        return next_wake(tx, self.queue, since)
+
+    async def run_claimable(self) -> bool:
+        """Run tasks, each to its end, for as long as one may start; False if none could."""
+        stop = self.bell.next_ring(Topic.STOP)
+        task = await self.database.write(self._claim)
         if task is None:
             return False
-        log.info("%s starts (attempt %d, claim %d)", task.id, task.attempt, task.claim)
-        await self._record(task, await self._attempt(task))
+        while task is not None:
+            log.info("%s starts (attempt %d, claim %d)", task.id, task.attempt, task.claim)
+            outcome = await self._attempt(task, stop)
+            stop = self.bell.next_ring(Topic.STOP)
+            task = await self._record(task, outcome)
         return True
 
-    async def _attempt(self, task: Task) -> Outcome:
-        # What stands if the handler is stopped; `record` knows the reason, or that the attempt is stale.
-        outcome: Outcome = Cancelled("It was asked to stop.")
-        work = anyio.CancelScope()
-        async with anyio.create_task_group() as watching:
-            with work:
-                watching.start_soon(self._watch_for_cancel, task, work)
-                outcome = await self._run_handler(task)
-            watching.cancel_scope.cancel()
-        return outcome
+    def _claim(self, tx: Transaction) -> Task | None:
+        return claim_next(tx, self.queue, self.epoch)
+
+    async def _attempt(self, task: Task, stop: anyio.Event) -> Outcome:
+        """`stop` is the event of the ring after the claim began: it may have come before anybody could be stopped."""
+        with anyio.CancelScope() as work:
+            self._running = _Running(task, work)
+            if stop.is_set():
+                self.bell.ring_here(Topic.STOP)
+            try:
+                return await self._run_handler(task)
+            finally:
+                self._running = None
+        # It was stopped; `record` knows the reason, or that the attempt is stale.
+        return Cancelled("It was asked to stop.")
 
     async def _run_handler(self, task: Task) -> Outcome:
         handler = self.handlers.get(task.kind)
@@ -104,34 +147,50 @@ class Worker:
         assert limit.cancelled_caught
         return Retry(f"It did not end within its timeout of {task.timeout}.")
 
-    async def _watch_for_cancel(self, task: Task, work: anyio.CancelScope) -> None:
+    async def _watch_for_stops(self) -> None:
         while True:
-            heard = self.bell.next_ring()
-            try:
-                wanted = await self.database.read(lambda tx: _is_still_wanted(tx, task))
-            except StorageError as error:
-                log.warning("Whether %s is to be cancelled cannot be read yet: %s", task.id, error)
-                wanted = True
-            if not wanted:
-                work.cancel()
-                return
+            heard = self.bell.next_ring(Topic.STOP)
+            if self._running is not None and not await self._is_wanted(running := self._running):
+                running.work.cancel()
             await self.bell.wait(heard)
 
-    async def _record(self, task: Task, outcome: Outcome) -> None:
-        """Record the outcome, however long the disk takes; one that cannot be stored becomes a failure."""
+    async def _is_wanted(self, running: _Running) -> bool:
+        try:
+            return await self.database.read(lambda tx: _is_still_wanted(tx, running.task))
+        except EngineError as error:
+            log.warning("Whether %s is to be cancelled cannot be read yet: %s", running.task.id, error)
+            return True
+
+    async def _record(self, task: Task, outcome: Outcome) -> Task | None:
+        """Record the outcome, however long the disk takes, and claim the next task in the same transaction.
+
+        An outcome that cannot be stored becomes a failure.
+        """
         backoff = self.backoff(task.attempt)
+
+        def record_and_claim(tx: Transaction, outcome: Outcome) -> tuple[Task, Task | None]:
+            return record(tx, task, outcome, backoff), self._claim(tx)
+
         try:
             try:
-                ended = await self.database.write_patiently(lambda tx: record(tx, task, outcome, backoff))
+                ended, following = await self.database.write_patiently(
+                    lambda tx: record_and_claim(tx, outcome)
+                )
             except StaleClaimError:
                 raise
             except Exception as error:
                 log.exception("The outcome of %s cannot be recorded", task.id)
                 failure = Failed(f"Its outcome could not be stored: {type(error).__name__}: {error}")
-                ended = await self.database.write_patiently(lambda tx: record(tx, task, failure, backoff))
+                ended, following = await self.database.write_patiently(
+                    lambda tx: record_and_claim(tx, failure)
+                )
         except StaleClaimError as error:
             log.warning("%s: %s", task.id, error)
-            return
+            return None
+        self._tell(task, ended)
+        return following
+
+    def _tell(self, task: Task, ended: Task) -> None:
         reason = ended.error or ended.note
         # Whoever watches a worker must see why nothing goes on.
         log.log(

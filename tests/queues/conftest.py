@@ -16,6 +16,14 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
+def small_desk(tmp_path: Path) -> Iterator[Desk]:
+    """One whose queues hold three queued tasks each, and no more."""
+    desk = Desk(tmp_path, queue_limit=3)
+    yield desk
+    desk.database.close()
+
+
+@pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = open_database(tmp_path)
     yield database

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from queues.control import cancel_task, retry_task
-from queues.database import Database, Transaction
+from queues.database import QUEUE_LIMIT, Database, Transaction
 from queues.inspection import attempts_of, waiting_for
 from queues.lifecycle import take_over
 from queues.model import Attempt, JsonObject, NewTask, QueueName, Task
@@ -25,9 +25,11 @@ NOTHING: JsonObject = {}
 class Desk:
     """Each method is one transaction at the time `now`, as the process that leads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, queue_limit: int = QUEUE_LIMIT) -> None:
         self.now = START
-        self.database = Database(folder / "desk.db", {"queues": engine_migrations()}, clock=lambda: self.now)
+        self.database = Database(
+            folder / "desk.db", {"queues": engine_migrations()}, lambda: self.now, queue_limit=queue_limit
+        )
         self.epoch = self.do(lambda tx: take_over(tx, "test"))
 
     def do(self, work: Callable[[Transaction], T]) -> T:

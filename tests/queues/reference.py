@@ -19,11 +19,13 @@ class ModelTask:
     window: timedelta | None
     after: set[int]
     asked_at: datetime
+    enqueued_at: datetime
     due_at: datetime
     state: TaskState = QUEUED
     attempt: int = 0
     claim: int = 0
     cancel_requested: bool = False
+    started_at: datetime | None = None
     finished_at: datetime | None = None
     cancelled_because_of: int | None = None
     history: list[str | None] = field(default_factory=list[str | None])
@@ -40,6 +42,7 @@ class Model:
         self.last_number = 0
         self.holds: dict[tuple[QueueName, str], datetime | None] = {}
         self.is_led = True
+        self.last_ended_at: dict[QueueName, datetime] = {}
 
     # --- what a caller does
 
@@ -73,6 +76,7 @@ class Model:
             window=window,
             after=after,
             asked_at=asked_at if due_in is None else max(asked_at, due_at),
+            enqueued_at=self.now,
             due_at=due_at,
         )
         self.tasks[task.number] = task
@@ -123,7 +127,7 @@ class Model:
     def is_ready(self, task: ModelTask) -> bool:
         return (
             task.state is QUEUED
-            and task.due_at <= self.now
+            and (task.due_at <= self.now or task.due_at == task.enqueued_at)
             and not self.needs_approval(task)
             and all(self.tasks[number].state is COMPLETED for number in task.after)
         )
@@ -133,24 +137,31 @@ class Model:
 
     def start(self, task: ModelTask) -> None:
         task.state = RUNNING
+        task.started_at = max(self.now, self.last_ended_at.get(task.queue, self.now))
         task.claim += 1
         task.attempt += 1
         task.history.append(None)
 
+    def end_attempt(self, task: ModelTask, outcome: str) -> None:
+        assert task.started_at is not None
+        task.history[-1] = outcome
+        self.last_ended_at[task.queue] = max(self.now, task.started_at)
+
     def finish(self, task: ModelTask, state: TaskState) -> None:
         if task.state is RUNNING and task.history[-1] is None:
-            task.history[-1] = state.value
-        task.state, task.finished_at, task.cancel_requested = state, self.now, False
+            self.end_attempt(task, state.value)
+        task.finished_at = max(self.now, task.started_at or self.now)
+        task.state, task.cancel_requested = state, False
         if state is not COMPLETED:
             self.cancel_dependents(task)
 
-    def requeue(self, task: ModelTask, outcome: str, due_at: datetime, *, spent: bool) -> None:
-        task.history[-1] = outcome
-        task.state, task.due_at = QUEUED, due_at
+    def requeue(self, task: ModelTask, outcome: str, due_at: datetime | None, *, spent: bool) -> None:
+        self.end_attempt(task, outcome)
+        task.state, task.due_at = QUEUED, due_at or task.enqueued_at
         task.attempt -= not spent
         task.carried |= outcome != "retry"
         if outcome == "snooze":
-            task.asked_at = max(task.asked_at, due_at)
+            task.asked_at = max(task.asked_at, due_at or self.now)
         self.cancel_if_broken(task)
 
     def leave_running_tasks(self, outcome: str, *, spent: bool, queue: QueueName | None = None) -> None:
@@ -161,10 +172,10 @@ class Model:
             if task.cancel_requested:
                 self.finish(task, CANCELLED)
             elif spent and task.attempt >= task.max_attempts:
-                task.history[-1] = outcome
+                self.end_attempt(task, outcome)
                 self.finish(task, FAILED)
             else:
-                self.requeue(task, outcome, self.now, spent=spent)
+                self.requeue(task, outcome, None, spent=spent)
 
     def forget(self, older_than: timedelta) -> int:
         needed = {number for task in self.tasks.values() if task.is_unfinished for number in task.after}
@@ -223,6 +234,6 @@ class Model:
         return revived
 
     def reset(self, task: ModelTask) -> None:
-        task.state, task.attempt, task.finished_at = QUEUED, 0, None
-        task.asked_at = task.due_at = self.now
+        task.state, task.attempt, task.started_at, task.finished_at = QUEUED, 0, None, None
+        task.asked_at, task.due_at = self.now, task.enqueued_at
         task.cancelled_because_of = None

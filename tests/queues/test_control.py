@@ -84,7 +84,7 @@ def test_a_retried_task_has_all_its_attempts_and_none_of_its_past(desk: Desk) ->
     desk.pass_time(HOUR)
     task, _ = desk.retry(failed)
     assert (task.state, task.attempt, task.claim, task.error) == (TaskState.QUEUED, 0, 1, None)
-    assert (task.finished_at, task.due_at) == (None, START + HOUR)
+    assert (task.finished_at, task.due_at) == (None, task.enqueued_at)
     again = desk.run_one(Retry("busy"))
     assert (again.state, again.attempt) == (TaskState.FAILED, 1)
 

@@ -10,9 +10,11 @@ import pytest
 
 from queues.database import Database, Transaction
 from queues.errors import DatabaseError
+from queues.leader import lock_path, try_to_hold
+from queues.scheduler import engine_migrations
 from queues.store import enqueue
 from tests.queues.desk import fetch
-from tests.queues.running import open_database, put
+from tests.queues.running import HANDLERS, PATIENCE, manager, open_database, put
 
 
 def count_tasks(database: Database) -> int:
@@ -107,3 +109,34 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 def test_the_sqlite_in_use_has_no_known_corruption_bug() -> None:
     assert apsw.SQLITE_VERSION_NUMBER >= 3_051_003
+
+
+FIRST, SECOND = "CREATE TABLE first (x INTEGER) STRICT", "CREATE TABLE second (x INTEGER) STRICT"
+
+
+def test_a_file_is_not_migrated_while_an_older_version_runs_its_queues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queues.connection.BUSY_TIMEOUT_MS", 50)
+    path = tmp_path / "desk.db"
+    Database(path, {"part": [FIRST]}).close()
+    with try_to_hold(lock_path(path)) as is_held:
+        assert is_held
+        with pytest.raises(DatabaseError, match="An older Stockdesk runs the queues"):
+            Database(path, {"part": [FIRST, SECOND]})
+        Database(path, {"part": [FIRST]}).close()
+    Database(path, {"part": [FIRST, SECOND]}).close()
+
+
+async def test_a_process_leads_nothing_that_a_newer_version_has_migrated(tmp_path: Path) -> None:
+    old = open_database(tmp_path)
+    newer = Database(old.path, {"queues": [*engine_migrations(), SECOND]})
+    with (
+        anyio.fail_after(PATIENCE),
+        pytest.RaisesGroup(
+            pytest.RaisesExc(DatabaseError, match="install the newer"), flatten_subgroups=True
+        ),
+    ):
+        await manager(old, HANDLERS).run()
+    newer.close()
+    old.close()

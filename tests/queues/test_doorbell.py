@@ -1,13 +1,16 @@
 """Whoever listens hears of every commit that touches; whoever died is forgotten."""
 
 import socket
+from contextlib import closing
 from datetime import timedelta
 
 import anyio
 import pytest
 
 from queues.database import Transaction
-from queues.doorbell import LOOPBACK, Doorbell, listening_ports, ring
+from queues.doorbell import Doorbell
+from queues.ringing import LOOPBACK, Ringer, listening_ports
+from queues.topics import Topic
 from tests.queues.desk import Desk
 
 PATIENCE = 20.0
@@ -67,13 +70,18 @@ def test_a_transaction_that_is_rolled_back_does_not_ring(desk: Desk, monkeypatch
         tx.touch()
         raise KeyError("rolled back")
 
-    rung: list[list[int]] = []
-    monkeypatch.setattr("queues.database.ring", rung.append)
+    rung: list[Topic] = []
+
+    def tell(_ringer: Ringer, _ports: list[int], topic: Topic, *, own: bool) -> None:
+        del own
+        rung.append(topic)
+
+    monkeypatch.setattr(Ringer, "tell", tell)
     with pytest.raises(KeyError):
         desk.do(touch_and_fail)
     assert rung == []
     desk.do(touch)
-    assert rung == [[]]
+    assert rung == [Topic.CHANGED]
 
 
 async def test_a_bell_that_stops_listening_leaves_no_row(desk: Desk) -> None:
@@ -99,7 +107,8 @@ async def test_dead_listeners_are_forgotten_and_living_ones_kept(desk: Desk) -> 
 
 
 def test_ringing_a_dead_listener_harms_nobody() -> None:
-    ring([dead_port(), dead_port()])
+    with closing(Ringer()) as ringer:
+        ringer.tell([dead_port(), dead_port()], Topic.CHANGED, own=True)
 
 
 def test_a_commit_stands_even_if_no_socket_can_be_had(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

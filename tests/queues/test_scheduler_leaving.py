@@ -2,6 +2,7 @@
 
 import anyio
 import anyio.from_thread
+import anyio.lowlevel
 import apsw
 import pytest
 
@@ -73,9 +74,10 @@ async def test_a_claim_in_the_moment_of_leaving_loses_nothing(
     def claim_while_leaving(tx: Transaction, queue: QueueName, epoch: int) -> Task | None:
         claimed = claim_next(tx, queue, epoch)
         if claimed is not None:
-            anyio.from_thread.run_sync(leaving.cancel_scope.cancel)
+            anyio.from_thread.run_sync(leaving.cancel_scope.cancel, token=token)
         return claimed
 
+    token = anyio.lowlevel.current_token()
     (task,) = put(database, fetch(max_attempts=1))
     monkeypatch.setattr(worker_module, "claim_next", claim_while_leaving)
     with anyio.fail_after(PATIENCE):
@@ -109,9 +111,9 @@ async def test_a_second_manager_waits_until_the_first_has_left_and_re_runs_nothi
                 await anyio.wait_all_tasks_blocked()
                 assert (first.is_leader, second.is_leader) == (True, False)
                 assert look(database, running).claim == 1
+                database.write_now(lambda tx: hold_queue(tx, FETCH, "user", "so that the second gets it"))
                 database.write_now(lambda tx: cancel_task(tx, running.id, "stop"))
                 await until_ended(first, database, running)
-                database.write_now(lambda tx: hold_queue(tx, FETCH, "user", "so that the second gets it"))
             database.write_now(lambda tx: release_queue(tx, FETCH))
             await until_ended(second, database, waiting)
             assert second.is_leader
@@ -142,10 +144,10 @@ async def test_a_leader_that_cannot_write_yet_tries_again(
 ) -> None:
     failures = [apsw.BusyError("database is locked"), apsw.FullError("database or disk is full")]
 
-    def take_over_at_last(tx: Transaction, command: str) -> int:
+    def take_over_at_last(tx: Transaction, command: str, port: int) -> int:
         if failures:
             raise failures.pop()
-        return take_over(tx, command)
+        return take_over(tx, command, port)
 
     monkeypatch.setattr("queues.scheduler.take_over", take_over_at_last)
     monkeypatch.setattr("queues.database.TRY_AGAIN_SECONDS", 0)

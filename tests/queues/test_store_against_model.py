@@ -35,6 +35,7 @@ WEIGHTS = {
     "release": 2,
     "approve": 1,
     "pass_time": 3,
+    "set_clock_back": 1,
     "come_back_stale": 1,
     "crash": 1,
     "shut_down": 1,
@@ -120,6 +121,10 @@ class StoreAgainstModel(StoreBesideModel):
         self.model.approve(queue)
         self.desk.do(lambda tx: approve_old(tx, queue))
 
+    def set_clock_back(self, data: st.DataObject) -> None:
+        self.desk.pass_time(-data.draw(spans))
+        self.model.now = self.desk.now
+
     def pass_time(self, data: st.DataObject) -> None:
         self.desk.pass_time(data.draw(spans))
         self.model.now = self.desk.now
@@ -173,7 +178,7 @@ class StoreAgainstModel(StoreBesideModel):
         if task.cancel_requested:
             self.model.finish(task, TaskState.CANCELLED)
         else:
-            at_once = self.model.now if hold else self.model.now + BACKOFF
+            at_once = None if hold else self.model.now + BACKOFF
             self.model.requeue(task, "snooze", until or at_once, spent=False)
             if hold:
                 self.model.holds[task.queue, "usage_limit"] = until

@@ -13,6 +13,7 @@ from queues.database import Database, Transaction, Work
 from queues.errors import StorageError
 from queues.model import NewTask, TaskState
 from queues.outcome import Completed, Outcome
+from queues.topics import Topic
 from tests.queues.desk import NOTHING
 from tests.queues.running import (
     run_beside_a_neighbour,
@@ -98,7 +99,7 @@ async def test_a_read_that_fails_beside_a_running_handler_does_not_harm_it(faili
     async def handler(_: TaskContext) -> Outcome:
         await anyio.wait_all_tasks_blocked()
         failing.failing_reads = 1
-        failing.write_now(lambda tx: tx.touch())
+        failing.write_now(lambda tx: tx.touch(Topic.STOP))
         while failing.failing_reads:
             await anyio.lowlevel.checkpoint()
         return Completed(NOTHING)

@@ -86,7 +86,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel: Path
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == files
-    assert {"queues/schema.sql", "claude_config/analyst.md", "claude_config/mcp.json"} <= packed
+    assert {"queues/schema/1_tasks.sql", "claude_config/analyst.md", "claude_config/mcp.json"} <= packed
     assert [name for name in packed if name.startswith("handlers/sample/") and name.endswith(".csv.gz")]
 
 

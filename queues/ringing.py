@@ -1,0 +1,68 @@
+"""Tells every process of a home after a commit: each listens on a loopback UDP port that the database lists."""
+
+import socket
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from queues.topics import Topic
+
+if TYPE_CHECKING:
+    from queues.database import Transaction
+
+LOOPBACK = "127.0.0.1"
+
+
+def listening_ports(tx: "Transaction") -> list[int]:
+    return [port for (port,) in tx.rows("SELECT port FROM listeners")]
+
+
+def encode(topic: Topic) -> bytes:
+    return bytes([topic])
+
+
+def decode(datagram: bytes) -> Topic:
+    return Topic(datagram[0])
+
+
+class Ringer:
+    """The way of one database's news: to the ears of this process at once, to those of others by a datagram."""
+
+    def __init__(self) -> None:
+        self._ears: dict[int, Callable[[Topic], None]] = {}
+        self._sender: socket.socket | None = None
+
+    def add_ear(self, port: int, hear: Callable[[Topic], None]) -> None:
+        """An ear of this process; it also hears what comes to `port`."""
+        self._ears[port] = hear
+
+    def remove_ear(self, port: int) -> None:
+        del self._ears[port]
+
+    def tell_here(self, topic: Topic) -> None:
+        """For the event loop's own thread."""
+        for hear in list(self._ears.values()):
+            hear(topic)
+
+    def tell(self, ports: Collection[int], topic: Topic, *, own: bool) -> None:
+        """Ring at these ports, those of this process left out or not.
+
+        Never raises, for what they are told of is committed already.
+        """
+        # No socket to be had, or a listener that died: the rechecks of the doorbell see to that.
+        for port in ports:
+            if own or port not in self._ears:
+                with suppress(OSError):
+                    self._open().sendto(encode(topic), (LOOPBACK, port))
+
+    def close(self) -> None:
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+
+    def _open(self) -> socket.socket:
+        if self._sender is None:
+            self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            # A full buffer must not make a commit wait.
+            self._sender.setblocking(False)
+        return self._sender
