@@ -25,7 +25,7 @@ import apsw
 
 from benchmarks.machine import describe
 from queues.clock import system_clock
-from queues.database import Transaction
+from queues.database import QUEUE_LIMIT, Transaction
 from queues.lifecycle import take_over
 from queues.model import NewTask, QueueName
 from queues.outcome import Completed
@@ -79,7 +79,7 @@ class Store:
     def write(self, work: Callable[[Transaction], T]) -> T:
         self._connection.execute("BEGIN IMMEDIATE")
         # Both kinds of connection have what a transaction calls.
-        result = work(Transaction(self._connection, system_clock()))  # pyright: ignore[reportArgumentType]
+        result = work(Transaction(self._connection, system_clock(), QUEUE_LIMIT))  # pyright: ignore[reportArgumentType]
         self._connection.execute("COMMIT")
         return result
 

@@ -1,6 +1,5 @@
 """What can be seen of the desk: each function reads once and answers with a view."""
 
-import os
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,33 +18,47 @@ from queues.store import find_task
 from server.desk import Desk
 from server.requests import RequestError
 from server.shortening import that_fit
+from server.takeover import described, responds
 from server.views import LeaderView, QueueView, RunView, StatusView, TaskDetail, TaskPage, TaskView
 
 CURSOR = re.compile(r"[0-9]{1,18}")
 
 
 async def desk_status(desk: Desk) -> StatusView:
-    return await desk.database.read(lambda tx: _status(desk, tx))
+    """What the queues do, and whether somebody runs them; a process that hangs makes it wait for a second."""
+    leader = await desk.database.read(lambda tx: find_leader(tx, lock_path(desk.database.path)))
+    answers = None if leader is None else await responds(leader)
 
+    def read(tx: Transaction) -> list[QueueView]:
+        return [QueueView.of(tx, queue_status(tx, queue), is_led=bool(answers)) for queue in QueueName]
 
-def _status(desk: Desk, tx: Transaction) -> StatusView:
-    leader = find_leader(tx, lock_path(desk.database.path))
-    is_led = leader is not None and leader.is_alive
-    queues = [QueueView.of(tx, queue_status(tx, queue), is_led=is_led) for queue in QueueName]
+    queues = await desk.database.read(read)
     return StatusView(
         queues=queues,
-        leader=None if leader is None else LeaderView.of(leader, own_pid=os.getpid()),
+        leader=None if leader is None else LeaderView.of(leader, responds=answers),
         analyst=desk.settings.analyst,
-        message=" ".join([*_leading(leader, desk), *_findings(queues)]),
+        message=" ".join([*_leading(leader, desk, responds=answers), *_findings(queues)]),
     )
 
 
-def _leading(leader: Leader | None, desk: Desk) -> list[str]:
+def _leading(leader: Leader | None, desk: Desk, *, responds: bool | None) -> list[str]:
     if leader is not None and leader.is_alive:
-        return []
+        return [] if responds else [_not_responding(leader, responds)]
     if desk.manager.is_running:
         return ["This process is about to run the queues."]
     return ["No process runs the queues; start `stockdesk worker` or keep an MCP client open."]
+
+
+def _not_responding(leader: Leader, responds: bool | None) -> str:
+    if responds is None:
+        return (
+            f"The process on record as leader ({described(leader)}) has ended, and another is about to run the queues;"
+            " if that stays so, `stockdesk takeover` says what to look at."
+        )
+    return (
+        f"The process that runs the queues ({described(leader)}) does not answer: its loop is stalled or it is"
+        " stopped; `stockdesk takeover` ends it, and another takes over."
+    )
 
 
 def _findings(queues: Sequence[QueueView]) -> list[str]:

@@ -123,7 +123,7 @@ def status_table(status: StatusView) -> RenderableType:
         )
     leader = status.leader
     leads = ""
-    if leader is not None and leader.leads:
+    if leader is not None and leader.leads and leader.responds is not False:
         leads = f"Led by {leader.command} (pid {leader.pid}) since {_moment(leader.since)}. "
     return Group(table, Text(leads + status.message))
 

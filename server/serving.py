@@ -1,5 +1,6 @@
 """How a long-lived process of the desk starts, and above all how it ends."""
 
+import gc
 import logging
 import os
 import signal
@@ -13,10 +14,10 @@ import anyio
 
 from queues.errors import EngineError
 from queues.scheduler import SequentialQueueManager
-from server.app import build_server
 from server.desk import Desk, open_desk
 from server.logs import close_logs, configure_logs
 from server.settings import Settings
+from server.watching import parent_ended
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ STOP_SECONDS = 1.7
 
 async def serve_stdio(settings: Settings) -> None:
     """Serve MCP over stdin and stdout, and lead the queues if no other process does; ends the process."""
+    with _nothing_collected():
+        from server.app import build_server  # noqa: PLC0415 (the MCP SDK is slow to import; `work` needs none)
 
     async def until_eof(desk: Desk) -> None:
         try:
@@ -34,7 +37,7 @@ async def serve_stdio(settings: Settings) -> None:
         except* BrokenPipeError:
             log.info("The client went away in the middle of an answer")
 
-    await _run_desk(settings, "serve", until_eof)
+    await _run_desk(settings, "serve", until_eof, parent_ended)
 
 
 async def work(settings: Settings) -> None:
@@ -44,10 +47,15 @@ async def work(settings: Settings) -> None:
         log.info("Working on %s; Ctrl-C ends it, the tasks stay", desk.settings.home)
         await anyio.sleep_forever()
 
-    await _run_desk(settings, "worker", forever)
+    await _run_desk(settings, "worker", forever, anyio.sleep_forever)
 
 
-async def _run_desk(settings: Settings, command: str, body: Callable[[Desk], Awaitable[None]]) -> None:
+async def _run_desk(
+    settings: Settings,
+    command: str,
+    body: Callable[[Desk], Awaitable[None]],
+    orphaned: Callable[[], Awaitable[None]],
+) -> None:
     # Signals are caught from before the queues run, so that none can end them without a record.
     with _signals_to_stop() as signals:
         async with open_desk(settings, command) as desk:
@@ -55,9 +63,21 @@ async def _run_desk(settings: Settings, command: str, body: Callable[[Desk], Awa
             running = _Running(desk.manager)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(running.leave_on, signals)
+                tasks.start_soon(running.leave_after, orphaned)
                 tasks.start_soon(running.run_queues)
                 code = await _exit_code(body(desk), "serving")
                 await running.leave("end of input" if code == 0 else "an error", code)
+
+
+@contextmanager
+def _nothing_collected() -> Generator[None]:
+    """For imports: what they make stays, so that looking through it again and again would only slow the start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class _Running:
@@ -86,6 +106,10 @@ class _Running:
     async def leave_on(self, signals: AsyncIterator[signal.Signals]) -> None:
         async for signum in signals:
             await self.leave(signum.name)
+
+    async def leave_after(self, orphaned: Callable[[], Awaitable[None]]) -> None:
+        await orphaned()
+        await self.leave("the death of its parent")
 
     async def leave(self, why: str, code: int = 0) -> NoReturn:
         """Record the running tasks as interrupted, stop them, and end the process within `STOP_SECONDS`.

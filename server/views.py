@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from queues.database import Transaction
 from queues.inspection import QueueStatus, WaitingFor, attempts_of, waiting_for
 from queues.model import Attempt, Hold, Leader, QueueName, Task, TaskState
+from queues.processes import Process, this_process
 from server.shortening import shortened, shortened_text
 
 # A task that waited for a usage limit again and again has many.
@@ -183,22 +184,27 @@ class QueueView(View):
 
 
 class LeaderView(View):
-    """Which process runs the queues. `leads` is false when that process has ended and none has followed."""
+    """Which process runs the queues. `leads` is false when that process has ended and none has followed.
+
+    `responds` is false when it hangs: stopped, or its loop stalled; null when there is nobody to ask.
+    """
 
     pid: int
     command: str
     since: datetime
     leads: bool
     is_this_process: bool
+    responds: bool | None = None
 
     @classmethod
-    def of(cls, leader: Leader, *, own_pid: int) -> "LeaderView":
+    def of(cls, leader: Leader, *, responds: bool | None) -> "LeaderView":
         return cls(
             pid=leader.pid,
             command=leader.command,
             since=leader.led_since,
-            leads=leader.is_alive,
-            is_this_process=leader.is_alive and leader.pid == own_pid,
+            leads=responds is not None,
+            is_this_process=responds is not None and Process(leader.pid, leader.started) == this_process(),
+            responds=responds,
         )
 
 

@@ -3,14 +3,14 @@
 import os
 import shlex
 import shutil
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import claude_agent_sdk
 
 from handlers.analyst import __path__ as _here
+from handlers.analyst.launched import record, recorded
+from queues.processes import kill_now, process_of
 
 
 class CliNotFoundError(Exception):
@@ -46,54 +46,46 @@ def find_cli(configured: Path | None = None) -> Path:
 
 
 def write_launcher(folder: Path, lock_file: Path, cli: Path) -> Path:
-    """A script in `folder` that starts `cli` under the guard, and leaves its process id in `folder/pid`.
+    """A script in `folder` that starts `cli` under the guard, which records the process in `folder`.
 
     A launcher, because the SDK wants one executable path. On Windows, which has neither, the CLI itself.
     """
     if sys.platform == "win32":
         return cli
     guard = Path(next(iter(_here))) / "guard.py"
-    command = [sys.executable, "-IS", guard, lock_file, os.getpid(), cli]
+    command = [sys.executable, "-IS", guard, folder, lock_file, os.getpid(), cli]
     launcher = folder / "claude"
     launcher.write_text(
-        f"#!/bin/sh\necho $$ > {shlex.quote(str(folder / 'pid'))}\n"
-        f'exec {shlex.join(str(part) for part in command)} "$@"\n',
-        encoding="utf-8",
+        f'#!/bin/sh\nexec {shlex.join(str(part) for part in command)} "$@"\n', encoding="utf-8"
     )
     launcher.chmod(0o700)
     return launcher
 
 
-def end_orphans(sessions: Path, lock_file: Path) -> None:
-    """Clear the folders of sessions whose desk was killed; end a CLI that outlived it.
+def end_orphans(sessions: Path) -> None:
+    """Kill what the sessions of a killed desk left running, and clear their folders.
 
-    For the only process that may run sessions, while it runs none: a lock that is held now is an orphan's. Linux
-    has none left (the guard's parent-death signal), other systems may.
+    For the only process that may run sessions, while it runs none. Linux has no orphans (the guard's parent-death
+    signal), other systems may.
     """
-    left_behind = [file.parent for file in sessions.glob("*/pid")]
-    for folder in left_behind:
-        if _is_locked(lock_file):
-            kill_launched(folder)
+    for folder in sessions.glob("*/"):
+        kill_launched(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_locked(lock_file: Path) -> bool:
-    import fcntl  # noqa: PLC0415 (not on Windows, where nothing takes the lock)
-
-    with lock_file.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
+def record_launched(folder: Path, client: claude_agent_sdk.ClaudeSDKClient) -> None:
+    """Record what `client` has started where no guard did, on Windows."""
+    if recorded(folder) is not None:
+        return
+    # The SDK names the process nowhere else; a version that does not leaves it unrecorded.
+    launched = getattr(getattr(client, "_transport", None), "_process", None)
+    process = None if launched is None else process_of(launched.pid)
+    if process is not None:
+        record(folder, process)
 
 
 def kill_launched(folder: Path) -> None:
-    """Kill at once what the launcher of `folder` started, if it still runs.
-
-    For the moment after its end was asked for: an id comes round again only after all others were used.
-    """
-    if sys.platform == "win32":
-        return
-    with suppress(OSError, ValueError):
-        os.kill(int((folder / "pid").read_text(encoding="utf-8")), signal.SIGKILL)
+    """Kill at once what was launched in `folder`, if it still runs."""
+    process = recorded(folder)
+    if process is not None:
+        kill_now(process)

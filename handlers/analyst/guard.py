@@ -1,14 +1,15 @@
 """Runs the Claude CLI so that it cannot outlive its desk, nor run twice at once in one home.
 
-Started as `python -IS guard.py LOCKFILE PARENT_PID CLI ARGUMENTS…`, it becomes the CLI (same process id):
+Started as `python -IS guard.py FOLDER LOCKFILE PARENT_PID CLI ARGUMENTS…`, it becomes the CLI (same process id):
 
-1. On Linux the kernel kills the process when its parent dies (prctl(2), PR_SET_PDEATHSIG); without this a CLI
-   whose parent was killed goes on spending for minutes.
-2. Variables of a Claude Code session around the desk are removed; credentials and what the desk sets stay.
-3. It takes the lock file exclusively; the lock lives in the CLI's process and falls when that ends, however it
+1. It records in the folder which process it is, for the next desk to end should this one be killed; without this a
+   CLI whose parent was killed goes on spending for minutes.
+2. On Linux the kernel kills it when its parent dies (prctl(2), PR_SET_PDEATHSIG).
+3. Variables of a Claude Code session around the desk are removed; credentials and what the desk sets stay.
+4. It takes the lock file exclusively; the lock lives in the CLI's process and falls when that ends, however it
    ends. Waits up to LOCK_WAIT_SECONDS for an earlier session, then gives up with exit code 75 (EX_TEMPFAIL).
 
-Standard library only: it runs before any package is imported.
+Standard library only, and modules of ours that need no more: it runs without site-packages.
 """
 
 import ctypes
@@ -17,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 # A session that is being stopped is gone within 2 s; this is for a machine under load.
@@ -55,17 +57,25 @@ def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def main() -> None:
-    lock_file, parent, cli, *arguments = sys.argv[1:]
+    folder, lock_file, parent, cli, *arguments = sys.argv[1:]
+    _leave_a_record(Path(folder))
     _die_with(int(parent))
     _take(lock_file)
     os.execve(cli, [cli, *arguments], scrubbed(os.environ))  # noqa: S606 (becoming the CLI is the purpose)
 
 
+def _leave_a_record(folder: Path) -> None:
+    sys.path.append(str(Path(__file__).parents[2]))
+    from handlers.analyst.launched import record  # noqa: PLC0415 (it could not be found before)
+    from queues.processes import this_process  # noqa: PLC0415
+
+    record(folder, this_process())
+
+
 def _die_with(parent: int) -> None:
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was told
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel was told, or before there was a record to find
         os._exit(1)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 from claude_agent_sdk import ClaudeSDKClient, ClaudeSDKError
 
-from handlers.analyst.cli import end_orphans, find_cli, kill_launched, write_launcher
+from handlers.analyst.cli import end_orphans, find_cli, kill_launched, record_launched, write_launcher
 from handlers.analyst.costs import Spent, close_session, open_session
 from handlers.analyst.ending import DeadlinePassed, Ending
 from handlers.analyst.options import AnalystSettings, Submit, session_options
@@ -127,7 +127,7 @@ async def _converse(
         )
         client = ClaudeSDKClient(options)
         try:
-            await _talk(client, prompt, watch)
+            await _talk(client, prompt, watch, folder)
         except ClaudeSDKError as error:
             # The SDK's second line only refers to stderr, which the watch has.
             watch.break_off(str(error).partition("\n")[0])
@@ -144,7 +144,10 @@ def _ending_if_stale(submit: Submit, watch: Watch, scope: anyio.CancelScope) -> 
 
     async def guarded(arguments: Mapping[str, Any]) -> Answer:
         try:
-            return await submit(arguments)
+            # A verdict that was handed in is paid for: the end of the session must not overtake its commit.
+            with anyio.CancelScope(shield=True):
+                return await submit(arguments)
+            raise AssertionError("nobody cancels that scope")
         except StaleClaimError as error:
             watch.lost = error
             scope.cancel()
@@ -153,12 +156,13 @@ def _ending_if_stale(submit: Submit, watch: Watch, scope: anyio.CancelScope) -> 
     return guarded
 
 
-async def _talk(client: ClaudeSDKClient, prompt: str, watch: Watch) -> None:
+async def _talk(client: ClaudeSDKClient, prompt: str, watch: Watch, folder: Path) -> None:
     with anyio.move_on_after(LAUNCH_DEADLINE.total_seconds()) as launch:
         await client.connect()
     if launch.cancelled_caught:
         watch.break_off(f"not ready after {LAUNCH_DEADLINE.total_seconds():.0f} s")
         return
+    record_launched(folder, client)
     await client.query(prompt)
     async for message in client.receive_response():
         watch.see(message)
@@ -197,7 +201,7 @@ def new_session_id() -> str:
 @asynccontextmanager
 async def _folder(settings: AnalystSettings, session_id: str) -> AsyncGenerator[Path]:
     """A folder with an empty `cwd`, removed at the end; also clears what a killed desk left behind."""
-    end_orphans(settings.folder, settings.lock_file)
+    end_orphans(settings.folder)
     folder = settings.folder / session_id
     (folder / "cwd").mkdir(parents=True)
     try:

@@ -5,13 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
+from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient
 
-from handlers.analyst.cli import CliNotFoundError, end_orphans, find_cli, write_launcher
+from handlers.analyst.cli import CliNotFoundError, end_orphans, find_cli, record_launched, write_launcher
 from handlers.analyst.guard import scrubbed
-from tests.handlers.claude import until
+from handlers.analyst.launched import recorded
+from queues.processes import is_running, process_of
+from tests.handlers.claude import processes_that_name, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither launcher nor guard")
 
@@ -31,7 +35,17 @@ def test_the_launched_process_becomes_the_cli_with_its_arguments(tmp_path: Path)
         printed, _ = process.communicate()
 
     assert printed == f"{process.pid} --a b c'd\n"
-    assert (tmp_path / "pid").read_text(encoding="utf-8") == f"{process.pid}\n"
+    launched = recorded(tmp_path)
+    assert launched is not None
+    assert launched.pid == process.pid
+
+
+def test_the_launched_process_is_on_record_before_it_is_the_cli(tmp_path: Path) -> None:
+    launcher = write_launcher(tmp_path, tmp_path / "lock", cli_that(tmp_path, "echo up; read line"))
+    with subprocess.Popen([launcher], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        assert recorded(tmp_path) == process_of(process.pid)
 
 
 def test_a_session_waits_until_the_one_before_is_gone(tmp_path: Path) -> None:
@@ -84,21 +98,59 @@ def test_an_orphan_is_ended_and_its_folder_cleared_before_the_next_session(tmp_p
     with subprocess.Popen([launcher], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
-        end_orphans(tmp_path, tmp_path / "lock")
+        end_orphans(tmp_path)
         assert process.wait() == -signal.SIGKILL
     assert not folder.exists()
 
 
-def test_a_process_that_merely_got_an_orphans_old_id_is_left_alone(tmp_path: Path) -> None:
+def test_an_orphan_that_waits_for_its_turn_is_ended_too(tmp_path: Path) -> None:
     folder = tmp_path / "old session"
     folder.mkdir()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
+    launcher = write_launcher(folder, tmp_path / "lock", cli_that(tmp_path, "true"))
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen([launcher]) as process:
+            until(lambda: _waits_for_a_lock(process.pid))
+            end_orphans(tmp_path)
+            assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("started", ["at another time", "", None])
+def test_a_process_that_merely_got_an_orphans_old_id_is_left_alone(
+    tmp_path: Path, started: str | None
+) -> None:
+    folder = tmp_path / "old session"
+    folder.mkdir()
+    with (
+        (tmp_path / "lock").open("w") as lock,
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
         (folder / "pid").write_text(f"{bystander.pid}\n", encoding="utf-8")
-        end_orphans(tmp_path, tmp_path / "lock")
+        if started is not None:
+            (folder / "started").write_text(started, encoding="utf-8")
+        end_orphans(tmp_path)
         assert bystander.poll() is None
         bystander.communicate(b"\n")
         assert bystander.returncode == 0
     assert not folder.exists()
+
+
+@pytest.mark.usefixtures("api")
+async def test_a_cli_that_no_guard_started_is_put_on_record_by_its_desk(tmp_path: Path) -> None:
+    client = ClaudeSDKClient(
+        ClaudeAgentOptions(cli_path=find_cli(), session_id=(session := str(uuid.uuid4())))
+    )
+    await client.connect()
+    try:
+        record_launched(tmp_path, client)
+        process = recorded(tmp_path)
+        assert process is not None
+        assert is_running(process)
+        assert len(processes_that_name(session)) == 1
+    finally:
+        await client.disconnect()
+    assert not is_running(process)
 
 
 def test_the_surrounding_session_is_scrubbed_and_credentials_stay() -> None:
