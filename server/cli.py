@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import anyio
@@ -97,6 +98,27 @@ def status(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def takeover(
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if it answers; each task it runs spends an attempt.")
+    ] = False,
+) -> None:
+    """Kill the process that runs the queues if it hangs, so that another goes on."""
+    from server.desk import open_desk  # noqa: PLC0415
+    from server.takeover import TakeoverRefusedError, take_over  # noqa: PLC0415
+
+    async def end(settings: Settings) -> str:
+        async with open_desk(settings, "takeover") as desk:
+            return await take_over(desk, force=force)
+
+    try:
+        typer.echo(_run(end))
+    except TakeoverRefusedError as error:
+        _fail(str(error))
+
+
+@app.command()
 def settings(*, as_json: AsJson = False) -> None:
     """List every setting with its value and where that comes from."""
     from server.rendering import new_console, settings_list  # noqa: PLC0415
@@ -152,6 +174,50 @@ def login() -> None:
     message, signed_in = _run(sign_in)
     typer.echo(message, err=not signed_in)
     raise typer.Exit(0 if signed_in else 1)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to save it.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Save everything the home knows as one file, while it works."""
+    from server.backup import save  # noqa: PLC0415
+
+    typer.echo(_run(lambda settings: save(settings, file, replace=force)))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `stockdesk backup` made.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Replace everything the home knows by a backup, while it works; the present state is saved first."""
+    from server.backup import put_back  # noqa: PLC0415
+
+    if not yes and not sys.stdin.isatty():
+        _fail("A restore replaces all work in the home; add --yes if that is meant.")
+    ask = None if yes else typer.confirm
+    typer.echo(_run(lambda settings: put_back(settings, file, ask)))
+
+
+@app.command()
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check everything that the desk needs, and say what to do; exit code 1 if there is a problem."""
+    from server.doctor import Level, examine, findings_table  # noqa: PLC0415
+    from server.rendering import new_console  # noqa: PLC0415
+
+    findings = _run(examine)
+    if as_json:
+        import json  # noqa: PLC0415
+        from dataclasses import asdict  # noqa: PLC0415
+
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        new_console().print(findings_table(findings))
+    raise typer.Exit(any(finding.level is Level.PROBLEM for finding in findings))
 
 
 def _run(command: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
