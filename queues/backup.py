@@ -27,7 +27,6 @@ from queues.moments import from_micros
 from queues.ringing import Ringer, listening_ports
 from queues.rows import TASK_COLUMNS, read_task
 from queues.store import finish, requeue
-from queues.topics import EVERYTHING
 
 # Names the hold that a restore sets.
 RESTORE = "restore"
@@ -137,7 +136,7 @@ def restore(database: Path, backup: Path, migrations: Migrations, now: datetime)
             ports = listening_ports(tx)
             connection.execute("COMMIT")
     with closing(Ringer()) as ringer:
-        ringer.tell(ports, EVERYTHING, own=True)
+        ringer.tell(ports, own=True)
     return restored
 
 

@@ -24,7 +24,7 @@ from queues.clock import Clock, system_clock
 from queues.connection import connect, migrate, require_known_versions
 from queues.errors import DatabaseError, StorageError
 from queues.filesystems import refuse_network
-from queues.jobs import Job, JobThread
+from queues.jobs import Job, JobThread, Parked
 from queues.leader import lock_path
 from queues.moments import to_micros
 from queues.ringing import Ringer, listening_ports
@@ -48,7 +48,7 @@ class Transaction:
         self.now = now
         self.micros = to_micros(now)
         self.queue_limit = queue_limit
-        self.touched = Topic(0)
+        self.touched = 0
         self._connection = connection
 
     def rows(self, sql: str, /, **values: Any) -> list[tuple[Any, ...]]:
@@ -65,9 +65,9 @@ class Transaction:
     def run_many(self, sql: str, values: Sequence[Mapping[str, Any]], /) -> None:
         self._connection.executemany(sql, values)
 
-    def touch(self, topic: Topic = Topic.CHANGED) -> None:
-        """Wake in every process of this home whoever waits for this topic, once this transaction is committed."""
-        self.touched |= Topic.CHANGED | topic
+    def touch(self, topics: int = Topic.CHANGED) -> None:
+        """Wake in every process of this home whoever waits for these topics, once this transaction is committed."""
+        self.touched |= Topic.CHANGED | topics
 
 
 Work = Callable[[Transaction], T]
@@ -113,7 +113,7 @@ class Database:
                 "FILE` brings back a backup."
             ) from error
         self._writing, self._reading = threading.Lock(), threading.Lock()
-        self._writer = JobThread("database-writer", partial(self._commit, tell_own=False))
+        self._writer = JobThread("database-writer", self._commit_all)
         self._reader = JobThread("database-reader", self._look)
 
     def close(self) -> None:
@@ -138,10 +138,17 @@ class Database:
         return self._outcome(job)
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in one transaction: all of it is durable when this returns, or nothing is."""
+        """Run `work` in one transaction: all of it is durable when this returns, or nothing is.
+
+        It may be run more than once until then, so it changes nothing but the database.
+        """
         job = Job(work)
         await self._writer.do(job)
         return self._outcome(job)
+
+    def park(self, topic: Topic, work: Work[T]) -> Parked:
+        """Run `work` inside the next write of this process that touches `topic`, once; see `Parked`."""
+        return Parked(self._writer, Job(work), topic)
 
     async def write_patiently(self, work: Work[T]) -> T:
         """`write`, again and again for as long as the storage fails."""
@@ -200,22 +207,42 @@ class Database:
                 except Exception as error:  # noqa: BLE001 (raised where the work was asked for)
                     job.error = error
 
+    def _commit_all(self, jobs: Sequence[Job]) -> None:
+        """Commit jobs that came together; where one fails all are undone, and each is run again by itself."""
+        try:
+            self._commit(jobs, tell_own=False)
+        except Exception:
+            if len(jobs) == 1:
+                raise
+            for job in jobs:
+                try:
+                    self._commit([job], tell_own=False)
+                except Exception as error:  # noqa: BLE001 (raised where the work was asked for)
+                    job.error = error
+
     def _commit(self, jobs: Sequence[Job], *, tell_own: bool) -> None:
-        """Run the jobs and commit those that did not fail, at once; then tell who waits for what they touched."""
-        told = Topic(0)
+        """Run the jobs and commit them at once; then tell who waits for what they touched."""
+        told = 0
         ports: list[int] = []
         # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
         with self._writing, _transaction(self._write_connection, "BEGIN IMMEDIATE"):
             transaction = self._begin(self._write_connection)
             for job in jobs:
-                transaction.touched = Topic(0)
-                _run_apart(self._write_connection, job, transaction, alone=len(jobs) == 1)
-                if job.error is None and transaction.touched:
-                    job.after = partial(self.ringer.tell_here, transaction.touched)
-                    told |= transaction.touched
+                told |= self._run(job, transaction)
+            if told and not tell_own:
+                for job in self._writer.join(told):
+                    told |= self._run(job, transaction)
             if told:
                 ports = listening_ports(transaction)
-        self.ringer.tell(ports, told, own=tell_own)
+        self.ringer.tell(ports, own=tell_own)
+
+    def _run(self, job: Job, transaction: Transaction) -> int:
+        """Run one job of a transaction; returns what it touched."""
+        transaction.touched = 0
+        job.result = job.work(transaction)
+        if transaction.touched:
+            job.after = partial(self.ringer.tell_here, transaction.touched)
+        return transaction.touched
 
     def _begin(self, connection: apsw.Connection) -> Transaction:
         return Transaction(connection, self.clock(), self._queue_limit)
@@ -232,19 +259,3 @@ def _transaction(connection: apsw.Connection, begin: str) -> Generator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _run_apart(connection: apsw.Connection, job: Job, transaction: Transaction, *, alone: bool) -> None:
-    """Run one job of a transaction so that its error undoes nothing but its own."""
-    if alone:
-        job.result = job.work(transaction)
-        return
-    connection.execute("SAVEPOINT job")
-    try:
-        job.result = job.work(transaction)
-    except Exception as error:
-        if not connection.in_transaction:
-            raise  # SQLite has undone all of them
-        connection.execute("ROLLBACK TO job")
-        job.error = error
-    connection.execute("RELEASE job")

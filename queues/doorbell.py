@@ -13,13 +13,14 @@ from anyio.abc import TaskStatus
 
 from queues.database import Database, Transaction
 from queues.errors import EngineError
-from queues.ringing import LOOPBACK, decode, listening_ports
+from queues.ringing import LOOPBACK, RING, listening_ports
 from queues.topics import EVERYTHING, Topic
 
 # Datagrams on loopback are not lost in practice; this bounds the harm where a firewall eats them.
 IDLE_RECHECK = timedelta(seconds=30)
-# Longer than any ring: whether the loop behind a port still turns.
-_QUESTION_BYTES = 16
+# Whether the loop behind a port turns. An answer is no question: two ears never keep each other busy.
+QUESTION, ANSWER = b"?", b"!"
+_WORD_BYTES = 16
 
 
 class Doorbell:
@@ -29,17 +30,19 @@ class Doorbell:
         self.port = 0
         """Where `run` listens; 0 while it does not."""
         self._database = database
-        self._next = {topic: anyio.Event() for topic in Topic}
+        self._next: dict[Topic, anyio.Event] = {}
 
     def next_ring(self, topic: Topic = Topic.CHANGED) -> anyio.Event:
         """The event of the next ring about one topic. Take it before looking into the database, then wait on it."""
+        if topic not in self._next:
+            self._next[topic] = anyio.Event()
         return self._next[topic]
 
-    def ring_here(self, topic: Topic = EVERYTHING) -> None:
+    def ring_here(self, topics: int = EVERYTHING) -> None:
         """Wake whoever waits in this process, for a change that no database holds."""
-        for each in topic | Topic.CHANGED:
-            heard, self._next[each] = self._next[each], anyio.Event()
-            heard.set()
+        # An event is made when somebody waits for it: most rings concern nobody here.
+        for topic in [each for each in self._next if each & (topics | Topic.CHANGED)]:
+            self._next.pop(topic).set()
 
     async def wait(self, heard: anyio.Event, at_most: timedelta | None = None) -> None:
         """Return when `heard` is set, after `at_most`, or after `IDLE_RECHECK`."""
@@ -55,10 +58,10 @@ class Doorbell:
             try:
                 task_status.started()
                 async for datagram, (host, asking) in ear:
-                    if len(datagram) == _QUESTION_BYTES:
-                        await ear.sendto(datagram, host, asking)
-                    elif datagram:
-                        self.ring_here(decode(datagram))
+                    if datagram == RING:
+                        self.ring_here()
+                    elif datagram.startswith(QUESTION):
+                        await ear.sendto(ANSWER + datagram[1 : 1 + _WORD_BYTES], host, asking)
             finally:
                 self.port = 0
                 self._database.ringer.remove_ear(port)
@@ -69,12 +72,12 @@ class Doorbell:
 
 async def answers(port: int, within: timedelta) -> bool:
     """Whether the event loop of the process that listens on this port turns: it sends back what it is asked."""
-    question = os.urandom(_QUESTION_BYTES)
+    word = os.urandom(_WORD_BYTES)
     async with await anyio.create_udp_socket(local_host=LOOPBACK) as asker:
         with anyio.move_on_after(within.total_seconds()), suppress(OSError):
-            await asker.sendto(question, LOOPBACK, port)
+            await asker.sendto(QUESTION + word, LOOPBACK, port)
             async for datagram, sender in asker:
-                if datagram == question and sender == (LOOPBACK, port):
+                if datagram == ANSWER + word and sender == (LOOPBACK, port):
                     return True
     return False
 

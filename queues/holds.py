@@ -11,7 +11,7 @@ from queues.database import Transaction
 from queues.model import Hold, QueueName
 from queues.moments import to_micros
 from queues.rows import HOLD_COLUMNS, read_hold
-from queues.topics import ANY_QUEUE, Topic
+from queues.topics import ANY_QUEUE, OF_QUEUE
 
 
 def hold_queue(
@@ -29,7 +29,7 @@ def hold_queue(
         now=tx.micros,
         until=None if until is None else to_micros(until),
     )
-    tx.touch()
+    tx.touch(OF_QUEUE[queue])  # it may replace a longer one, and nothing may be left to wait for
     return Hold(queue=queue, source=source, reason=reason, held_at=tx.now, until=until)
 
 
@@ -41,7 +41,7 @@ def release_queue(tx: Transaction, queue: QueueName, source: str | None = None) 
         queue=queue,
         source=source,
     )
-    tx.touch(Topic.of([queue]))
+    tx.touch(OF_QUEUE[queue])
     return ended
 
 
@@ -53,7 +53,7 @@ def approve_old(tx: Transaction, queue: QueueName) -> int:
         queue=queue,
         now=tx.micros,
     )
-    tx.touch(Topic.of([queue]))
+    tx.touch(OF_QUEUE[queue])
     return approved
 
 

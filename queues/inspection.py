@@ -11,6 +11,8 @@ from queues.model import Attempt, Hold, QueueName, Task, TaskState
 from queues.moments import from_micros
 from queues.rows import ATTEMPT_COLUMNS, TASK_COLUMNS, read_attempt, read_task
 
+MAX_SEQ = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class WaitingFor:
@@ -64,26 +66,29 @@ def list_tasks(
     queues = list(QueueName) if wanted.queue is None else [wanted.queue]
     states = list(dict.fromkeys(wanted.states)) or list(TaskState)
     counts = [totals(tx, queue) for queue in queues]
-    # Each queue and state has its own run in the index; what is rare is found without passing what is not.
-    newest = [
-        seq
-        for queue in queues
-        for state in states
-        for (seq,) in tx.rows(
-            "SELECT seq FROM tasks WHERE queue = :queue AND state = :state AND (:before IS NULL OR seq < :before)"
-            " ORDER BY seq DESC LIMIT :limit",
-            queue=queue,
-            state=state,
-            before=before,
-            limit=limit,
-        )
-    ]
+    newest = [seq for queue in queues for state in states for seq in _newest(tx, queue, state, limit, before)]
     shown = sorted(newest, reverse=True)[:limit]
     rows = tx.rows(
         f"SELECT {TASK_COLUMNS} FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC",
         seqs=json.dumps(shown),
     )
     return [read_task(row) for row in rows], sum(count[state] for count in counts for state in states)
+
+
+def _newest(tx: Transaction, queue: QueueName, state: TaskState, limit: int, before: int | None) -> list[int]:
+    """Of one queue and state, from its own run in an index: what is rare is found without passing what is not."""
+    # Written out, for an index of some states serves only a query that names one of them.
+    is_state = f"state = '{state}' AND state {'=' if state is TaskState.QUEUED else '<>'} 'queued'"
+    return [
+        seq
+        for (seq,) in tx.rows(
+            f"SELECT seq FROM tasks WHERE queue = :queue AND {is_state} AND seq < :before"
+            " ORDER BY seq DESC LIMIT :limit",
+            queue=queue,
+            before=MAX_SEQ if before is None else before,
+            limit=limit,
+        )
+    ]
 
 
 def totals(tx: Transaction, queue: QueueName) -> dict[TaskState, int]:
@@ -98,7 +103,10 @@ def tasks_of_run(tx: Transaction, run_id: str) -> list[Task]:
     return [
         read_task(row)
         for row in tx.rows(
-            f"SELECT {TASK_COLUMNS} FROM tasks WHERE run_id = :run_id ORDER BY seq", run_id=run_id
+            # The first task of a run gives it its id.
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = :run_id AND run_id = :run_id"
+            f" UNION ALL SELECT {TASK_COLUMNS} FROM tasks WHERE run_id = :run_id AND run_id <> id ORDER BY seq",
+            run_id=run_id,
         )
     ]
 
@@ -166,7 +174,7 @@ def waiting_for(tx: Transaction, task: Task) -> WaitingFor | None:
         return WaitingFor("tasks", f"the end of {', '.join(blockers)}")
     for hold in current_holds(tx, task.queue):
         return WaitingFor("hold", f"the hold of {task.queue} ({hold.source}): {hold.reason}", hold.until)
-    if task.due_at > max(tx.now, task.enqueued_at):
+    if task.due_at > tx.now and task.due_at != task.enqueued_at:
         return WaitingFor("due", task.note or "its due time", task.due_at)
     return WaitingFor("turn", f"its turn in {task.queue}")
 
@@ -177,7 +185,8 @@ def queue_status(tx: Transaction, queue: QueueName) -> QueueStatus:
     running = None if row is None else read_task(row)
     holds = current_holds(tx, queue)
     oldest = tx.row(
-        "SELECT enqueued_at FROM tasks WHERE queue = :queue AND state = 'queued' ORDER BY seq LIMIT 1",
+        "SELECT enqueued_at FROM tasks WHERE seq = ("
+        "SELECT min(seq) FROM tasks WHERE queue = :queue AND state = 'queued')",
         queue=queue,
     )
     unapproved = tx.row(

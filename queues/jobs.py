@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, Self
 
 import anyio
 
@@ -37,6 +37,30 @@ class _Waiting:
         self.done.set()
 
 
+class Parked:
+    """A job that joins the next batch about its topic, so that its work and what it waited for are one commit."""
+
+    def __init__(self, thread: "JobThread", job: Job, topic: int) -> None:
+        self.topic = topic
+        self.waiting = _Waiting(job, asyncio.get_running_loop())
+        self._thread = thread
+
+    def __enter__(self) -> Self:
+        self._thread.parked.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.parked.remove(self)
+
+    async def result(self) -> Any:
+        """What it returned; None if it failed, or has not been run: then it never will be."""
+        if self._thread.settle(self.waiting):
+            return None
+        with anyio.CancelScope(shield=True):
+            await self.waiting.done.wait()
+        return None if self.waiting.job.error is not None else self.waiting.job.result
+
+
 class JobThread:
     """Runs batch after batch; the event loop never waits for one.
 
@@ -51,30 +75,52 @@ class JobThread:
         self._line: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._settling = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._is_closed = False
+        self.parked: list[Parked] = []
+        self._joined: list[_Waiting] = []
 
     async def do(self, job: Job) -> None:
-        """Return once the job is done; cancelled before its batch began, it is never run."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
+        """Return once the job is done; cancelled before its batch began, it is never run.
+
+        Raises:
+            RuntimeError: the thread was closed.
+        """
         waiting = _Waiting(job, asyncio.get_running_loop())
-        self._line.put(waiting)
+        self._put(waiting)
         try:
             await waiting.done.wait()
         except BaseException:
-            if not self._settle(waiting):
+            if not self.settle(waiting):
                 with anyio.CancelScope(shield=True):
                     await waiting.done.wait()
             raise
 
     def close(self) -> None:
         """End the thread, after what waits."""
-        if self._thread is not None:
+        with self._settling:
+            self._is_closed = True
             self._line.put(None)
+        if self._thread is not None:
             self._thread.join()
-            self._thread = None
 
-    def _settle(self, waiting: _Waiting) -> bool:
+    def _put(self, waiting: _Waiting) -> None:
+        with self._settling:
+            if self._is_closed:
+                raise RuntimeError(f"The {self._name} is closed.")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
+            self._line.put(waiting)
+
+    def join(self, topic: int) -> list[Job]:
+        """For inside a batch: the parked jobs about this topic, which are of the batch from now on."""
+        joining = [
+            each.waiting for each in list(self.parked) if each.topic & topic and self.settle(each.waiting)
+        ]
+        self._joined += joining
+        return [waiting.job for waiting in joining]
+
+    def settle(self, waiting: _Waiting) -> bool:
         with self._settling:
             if waiting.is_settled:
                 return False
@@ -89,14 +135,15 @@ class JobThread:
                 while True:
                     line.append(self._line.get_nowait())
             is_open = None not in line
-            self._run_batch([each for each in line if each is not None and self._settle(each)])
+            self._run_batch([each for each in line if each is not None and self.settle(each)])
 
     def _run_batch(self, batch: Sequence[_Waiting]) -> None:
         try:
             self._run([waiting.job for waiting in batch])
         except BaseException as error:  # noqa: BLE001 (it is raised where the work was asked for)
-            for waiting in batch:
+            for waiting in [*batch, *self._joined]:
                 waiting.job.error = error
+        batch, self._joined = [*batch, *self._joined], []
         for loop, done in groupby(batch, key=lambda waiting: waiting.loop):
             with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
                 loop.call_soon_threadsafe(_finish, list(done))

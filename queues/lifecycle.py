@@ -11,7 +11,7 @@ from queues.moments import from_micros, span_to_micros
 from queues.processes import this_process
 from queues.rows import TASK_COLUMNS, read_task
 from queues.store import end_attempt, finish, requeue
-from queues.topics import EVERYTHING, Topic
+from queues.topics import EVERYTHING, OF_QUEUE
 
 # Others wait for a transaction to end; this many rows take a few milliseconds.
 FORGOTTEN_AT_ONCE = 500
@@ -57,7 +57,7 @@ def rescue_left_over(tx: Transaction, queue: QueueName, epoch: int) -> None:
     )
     if row is not None:
         _rescue(tx, read_task(row), "The worker that ran it met an error")
-        tx.touch(Topic.of([queue]))
+        tx.touch(OF_QUEUE[queue])
 
 
 def _rescue(tx: Transaction, task: Task, cause: str) -> None:

@@ -85,23 +85,23 @@ class Task:
     priority: int
     carried: bool
     dedup_key: str | None
-    attempt: int
     max_attempts: int
-    claim: int
-    epoch: int
     timeout: timedelta
     asked_at: datetime
     approval_window: timedelta | None
     enqueued_at: datetime
     due_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    progress: Progress | None
-    cancel_requested: str | None
-    note: str | None
-    result: JsonObject | None
-    error: str | None
-    revision: int
+    attempt: int = 0
+    claim: int = 0
+    epoch: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    progress: Progress | None = None
+    cancel_requested: str | None = None
+    note: str | None = None
+    result: JsonObject | None = None
+    error: str | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,46 +5,38 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from queues.topics import Topic
-
 if TYPE_CHECKING:
     from queues.database import Transaction
 
 LOOPBACK = "127.0.0.1"
+# It names no topic: of many that come at once some are lost, and the others must do for all of them.
+RING = b"\0"
 
 
 def listening_ports(tx: "Transaction") -> list[int]:
     return [port for (port,) in tx.rows("SELECT port FROM listeners")]
 
 
-def encode(topic: Topic) -> bytes:
-    return bytes([topic])
-
-
-def decode(datagram: bytes) -> Topic:
-    return Topic(datagram[0])
-
-
 class Ringer:
-    """The way of one database's news: to the ears of this process at once, to those of others by a datagram."""
+    """The way of one database's news: by topic to the ears of this process, by a bare datagram to those of others."""
 
     def __init__(self) -> None:
-        self._ears: dict[int, Callable[[Topic], None]] = {}
+        self._ears: dict[int, Callable[[int], None]] = {}
         self._sender: socket.socket | None = None
 
-    def add_ear(self, port: int, hear: Callable[[Topic], None]) -> None:
+    def add_ear(self, port: int, hear: Callable[[int], None]) -> None:
         """An ear of this process; it also hears what comes to `port`."""
         self._ears[port] = hear
 
     def remove_ear(self, port: int) -> None:
         del self._ears[port]
 
-    def tell_here(self, topic: Topic) -> None:
+    def tell_here(self, topics: int) -> None:
         """For the event loop's own thread."""
         for hear in list(self._ears.values()):
-            hear(topic)
+            hear(topics)
 
-    def tell(self, ports: Collection[int], topic: Topic, *, own: bool) -> None:
+    def tell(self, ports: Collection[int], *, own: bool) -> None:
         """Ring at these ports, those of this process left out or not.
 
         Never raises, for what they are told of is committed already.
@@ -53,7 +45,7 @@ class Ringer:
         for port in ports:
             if own or port not in self._ears:
                 with suppress(OSError):
-                    self._open().sendto(encode(topic), (LOOPBACK, port))
+                    self._open().sendto(RING, (LOOPBACK, port))
 
     def close(self) -> None:
         if self._sender is not None:

@@ -15,6 +15,7 @@ TASK_COLUMNS = (
 )
 ATTEMPT_COLUMNS = "claim, attempt, epoch, started_at, ended_at, outcome, detail"
 HOLD_COLUMNS = "queue, source, reason, held_at, until"
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _QUEUES = {queue.value: queue for queue in QueueName}
 _STATES = {state.value: state for state in TaskState}
 
@@ -30,7 +31,7 @@ def dump(value: JsonObject) -> str:
     if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (handlers may lie)
         raise InvalidTaskError(f"A JSON object is needed, not {type(value).__name__}.")
     try:
-        text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = _ENCODER.encode(dict(value))
         return text.encode().decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidTaskError(f"JSON cannot hold this object: {error}.") from error

@@ -1,5 +1,6 @@
 """The way of a task through its table: enqueue, claim, record. Every function runs inside a transaction."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -10,11 +11,11 @@ from queues.database import Transaction
 from queues.dependents import cancel_dependents, cancel_if_broken, link_prerequisite
 from queues.errors import InvalidTaskError, QueueFullError, UnknownTaskError
 from queues.holds import hold_queue
-from queues.model import Enqueued, NewTask, QueueName, Sibling, Task
+from queues.model import Enqueued, NewTask, QueueName, Sibling, Task, TaskState
 from queues.moments import span_to_micros, to_micros
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
 from queues.rows import TASK_COLUMNS, dump, read_task
-from queues.topics import Topic
+from queues.topics import OF_QUEUE, work_in
 
 # Task ids are read aloud, typed and quoted by models: a word that says the queue, and a number.
 ID_PREFIXES = {
@@ -73,7 +74,7 @@ def enqueue(tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = 
     if parent is None:
         for queue in queues:
             _require_room(tx, queue)
-    tx.touch(Topic.of(queues))
+    tx.touch(work_in(queues))
     return answers
 
 
@@ -98,33 +99,59 @@ def _holder_of(tx: Transaction, new: NewTask) -> Task | None:
 
 
 def _insert(tx: Transaction, new: NewTask, run_id: str | None, parent: Task | None) -> Task:
-    # A follow-up was asked for when its parent was: a start a week later must not make it look new.
-    asked_at = max(parent.asked_at if parent else tx.now, new.due_at or NEVER)
     last = tx.row("SELECT seq FROM sqlite_sequence WHERE name = 'tasks'")
     seq = (last[0] if last else 0) + 1
-    task_id = f"{ID_PREFIXES[new.queue]}-{seq}"
+    payload = dump(new.payload)
+    task = _queued(new, seq, run_id, payload, asked_at=parent.asked_at if parent else tx.now, now=tx.now)
     tx.run(
         "INSERT INTO tasks (seq, id, run_id, queue, kind, payload, state, priority, carried, dedup_key,"
         " max_attempts, timeout, asked_at, approval_window, enqueued_at, due_at)"
-        " VALUES (:seq, :id, :run_id, :queue, :kind, :payload, 'queued', :priority, :carried, :dedup_key,"
+        " VALUES (:seq, :id, :run_id, :queue, :kind, :payload, :state, :priority, :carried, :dedup_key,"
         " :max_attempts, :timeout, :asked_at, :approval_window, :now, :due_at)",
+        seq=seq,
+        id=task.id,
+        run_id=task.run_id,
+        queue=task.queue,
+        kind=task.kind,
+        payload=payload,
+        state=task.state,
+        priority=task.priority,
+        carried=int(task.carried),
+        dedup_key=task.dedup_key,
+        max_attempts=task.max_attempts,
+        timeout=span_to_micros(task.timeout),
+        asked_at=to_micros(task.asked_at),
+        approval_window=None if task.approval_window is None else span_to_micros(task.approval_window),
+        now=tx.micros,
+        due_at=to_micros(task.due_at),
+    )
+    return task
+
+
+def _queued(
+    new: NewTask, seq: int, run_id: str | None, payload: str, *, asked_at: datetime, now: datetime
+) -> Task:
+    """The task as it is stored, without reading it back."""
+    task_id = f"{ID_PREFIXES[new.queue]}-{seq}"
+    return Task(
         seq=seq,
         id=task_id,
         run_id=run_id or task_id,
         queue=new.queue,
         kind=new.kind,
-        payload=dump(new.payload),
+        payload=json.loads(payload),
+        state=TaskState.QUEUED,
         priority=new.priority,
-        carried=int(new.carried),
+        carried=new.carried,
         dedup_key=new.dedup_key,
         max_attempts=new.max_attempts,
-        timeout=span_to_micros(new.timeout),
-        asked_at=to_micros(asked_at),
-        approval_window=None if new.approval_window is None else span_to_micros(new.approval_window),
-        now=tx.micros,
-        due_at=tx.micros if new.due_at is None else to_micros(new.due_at),
+        timeout=new.timeout,
+        # A follow-up was asked for when its parent was: a start a week later must not make it look new.
+        asked_at=max(asked_at, new.due_at or NEVER),
+        approval_window=new.approval_window,
+        enqueued_at=now,
+        due_at=new.due_at or now,
     )
-    return _task_at(tx, seq)
 
 
 def _link(tx: Transaction, task: Task, after: Sequence[str | Sibling], siblings: Sequence[Enqueued]) -> None:
@@ -193,7 +220,7 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
     match outcome:
         case Completed(result, on_record):
             finish(tx, task, "completed", result=dump(result))
-            tx.touch(Topic.of(_queues_of_dependents(tx, task)))
+            tx.touch(work_in(_queues_of_dependents(tx, task)))
             if on_record is not None:
                 enqueue(tx, on_record(tx), parent=task)
         case Failed():
@@ -278,7 +305,7 @@ def requeue(
         given_back=1 - spent,
         asked_at=to_micros(due_at or tx.now) if outcome == "snooze" else 0,
     )
-    tx.touch(Topic.of([task.queue]))
+    tx.touch(OF_QUEUE[task.queue])
     end_attempt(tx, task, outcome, note)
     cancel_if_broken(tx, task.seq)
 

@@ -1,13 +1,13 @@
-"""What a commit is about: who is woken by it. A topic carries no news; whoever hears it looks into the database."""
+"""What a commit is about, so that it wakes only whom it concerns."""
 
 from collections.abc import Iterable
-from enum import IntFlag
+from enum import IntEnum
 
 from queues.model import QueueName
 
 
-class Topic(IntFlag):
-    """One bit each, so that a datagram of one byte holds several. Every ring is CHANGED, for whoever looks at tasks."""
+class Topic(IntEnum):
+    """One bit each; several together are a plain int. Every ring is CHANGED, for whoever looks at tasks."""
 
     CHANGED = 1
     STOP = 2
@@ -17,18 +17,21 @@ class Topic(IntFlag):
     DATA_FETCHER = 8
     AI_ANALYSIS = 16
 
-    @classmethod
-    def of(cls, queues: Iterable[QueueName]) -> "Topic":
-        topic = cls.CHANGED
-        for queue in queues:
-            topic |= _OF_QUEUE[queue]
-        return topic
 
-
-_OF_QUEUE = {
+OF_QUEUE = {
     QueueName.PORTFOLIO_SYNC: Topic.PORTFOLIO_SYNC,
     QueueName.DATA_FETCHER: Topic.DATA_FETCHER,
     QueueName.AI_ANALYSIS: Topic.AI_ANALYSIS,
 }
-ANY_QUEUE = Topic.of(QueueName)
-EVERYTHING = ANY_QUEUE | Topic.STOP
+
+
+def work_in(queues: Iterable[QueueName]) -> int:
+    """The topics of whoever waits for something to start in these queues."""
+    topics = 0
+    for queue in queues:
+        topics |= OF_QUEUE[queue]
+    return topics
+
+
+ANY_QUEUE = work_in(QueueName)
+EVERYTHING = ANY_QUEUE | Topic.STOP | Topic.CHANGED

@@ -5,17 +5,17 @@ from datetime import datetime
 
 from queues.database import Transaction
 from queues.model import QueueName
-from queues.moments import from_micros, to_micros
+from queues.moments import from_micros
 
 
-def next_wake(tx: Transaction, queue: QueueName, since: datetime) -> datetime | None:
-    """When time alone first changes, after `since`, what this queue may start: a due time or a hold's end."""
+def next_wake(tx: Transaction, queue: QueueName) -> datetime | None:
+    """When time alone first changes what this queue may start: a due time or a hold's end."""
     row = tx.row(
         "SELECT min(moment) FROM (SELECT min(due_at) AS moment FROM tasks WHERE queue = :queue"
-        " AND state = 'queued' AND due_at > enqueued_at AND due_at > :since UNION ALL"
-        " SELECT min(until) FROM holds WHERE queue = :queue AND until > :since)",
+        " AND state = 'queued' AND due_at <> enqueued_at AND due_at > :now UNION ALL"
+        " SELECT min(until) FROM holds WHERE queue = :queue AND until > :now)",
         queue=queue,
-        since=to_micros(since),
+        now=tx.micros,
     )
     return None if row is None or row[0] is None else from_micros(row[0])
 

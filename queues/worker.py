@@ -11,15 +11,15 @@ import anyio
 import anyio.lowlevel
 
 from queues.context import Handler, TaskContext
-from queues.database import Database, Transaction
+from queues.database import Database, Transaction, Work
 from queues.doorbell import Doorbell
-from queues.errors import EngineError, StaleClaimError
+from queues.errors import EngineError, StaleClaimError, UnknownTaskError
 from queues.lifecycle import require_epoch, rescue_left_over
 from queues.model import QueueName, Task, TaskState
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
 from queues.retry import Backoff
 from queues.store import claim_next, find_task, record
-from queues.topics import Topic
+from queues.topics import OF_QUEUE, Topic
 from queues.waking import is_drained, next_wake
 
 log = logging.getLogger(__name__)
@@ -38,11 +38,29 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """The claimed task, or when time alone lets one start (None: never), and whether nothing is left in any queue."""
+
+    task: Task | None = None
+    wake: datetime | None = None
+    is_drained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Rings:
+    """The next rings that concern a worker, of before it looked into the database."""
+
+    work: anyio.Event
+    stop: anyio.Event
+
+
+@dataclass(slots=True)
 class _Running:
-    """The attempt that a worker is at, and how to stop it."""
+    """The attempt that a worker is at, how to stop it, and whether it was."""
 
     task: Task
     work: anyio.CancelScope
+    is_stopped: bool = False
 
 
 @dataclass(slots=True)
@@ -76,52 +94,56 @@ class Worker:
             raise error
 
     async def _run_all(self, drain: Drain | None) -> None:
-        topic = Topic.of([self.queue]) ^ Topic.CHANGED
-        while drain is None or not drain.is_done:
-            heard = self.bell.next_ring(topic)
-            looked_at = self.database.clock()
-            if await self.run_claimable():
-                continue
-            wake = await self.database.read(partial(self._look_ahead, drain=drain, since=looked_at))
-            if drain is not None and drain.is_done:
+        claim = partial(self._claim, drain)
+        rings = self._next_rings()
+        found: _Found | None = await self.database.write(claim)
+        while True:
+            if found is None:
+                rings = self._next_rings()
+                found = await self.database.write(claim)
+            elif found.task is not None:
+                outcome = await self._attempt(found.task, rings.stop)
+                rings = self._next_rings()
+                found = await self._record(found.task, outcome, claim)
+            elif drain is not None and (found.is_drained or drain.is_done):
+                drain.is_done = True
                 self.bell.ring_here()
                 return
-            # What fell due since the claim found nothing is a reason to look again at once.
-            await self.bell.wait(heard, at_most=None if wake is None else wake - self.database.clock())
+            else:
+                found = await self._wait(rings.work, found.wake, claim)
 
-    def _look_ahead(self, tx: Transaction, drain: Drain | None, since: datetime) -> datetime | None:
-        """When time alone lets something start in this queue."""
+    def _claim(self, drain: Drain | None, tx: Transaction) -> _Found:
+        task = claim_next(tx, self.queue, self.epoch)
+        if task is not None:
+            return _Found(task)
         require_epoch(tx, self.epoch)
-        if drain is not None and is_drained(tx, drain.stopped):
-            drain.is_done = True
-        return next_wake(tx, self.queue, since)
+        return _Found(
+            wake=next_wake(tx, self.queue), is_drained=drain is not None and is_drained(tx, drain.stopped)
+        )
 
-    async def run_claimable(self) -> bool:
-        """Run tasks, each to its end, for as long as one may start; False if none could."""
-        stop = self.bell.next_ring(Topic.STOP)
-        task = await self.database.write(self._claim)
-        if task is None:
-            return False
-        while task is not None:
-            log.info("%s starts (attempt %d, claim %d)", task.id, task.attempt, task.claim)
-            outcome = await self._attempt(task, stop)
-            stop = self.bell.next_ring(Topic.STOP)
-            task = await self._record(task, outcome)
-        return True
+    async def _wait(self, work: anyio.Event, wake: datetime | None, claim: Work[_Found]) -> _Found | None:
+        """Wait until something may start; what a write of this process brings is claimed in that same commit."""
+        with self.database.park(OF_QUEUE[self.queue], claim) as claiming:
+            await self.bell.wait(work, at_most=None if wake is None else wake - self.database.clock())
+        found = await claiming.result()
+        return found if found is not None and found.task is not None else None
 
-    def _claim(self, tx: Transaction) -> Task | None:
-        return claim_next(tx, self.queue, self.epoch)
+    def _next_rings(self) -> _Rings:
+        return _Rings(self.bell.next_ring(OF_QUEUE[self.queue]), self.bell.next_ring(Topic.STOP))
 
     async def _attempt(self, task: Task, stop: anyio.Event) -> Outcome:
-        """`stop` is the event of the ring after the claim began: it may have come before anybody could be stopped."""
-        with anyio.CancelScope() as work:
-            self._running = _Running(task, work)
-            if stop.is_set():
-                self.bell.ring_here(Topic.STOP)
+        """`stop` is of before the claim: what rang since may be meant for this task, and nobody was there to hear."""
+        log.info("%s starts (attempt %d, claim %d)", task.id, task.attempt, task.claim)
+        work = anyio.CancelScope(deadline=anyio.current_time() + task.timeout.total_seconds())
+        running = self._running = _Running(task, work)
+        with work:
             try:
-                return await self._run_handler(task)
+                if not stop.is_set() or await self._is_wanted(running):
+                    return await self._run_handler(task)
             finally:
                 self._running = None
+        if work.cancelled_caught and not running.is_stopped:
+            return Retry(f"It did not end within its timeout of {task.timeout}.")
         # It was stopped; `record` knows the reason, or that the attempt is stale.
         return Cancelled("It was asked to stop.")
 
@@ -129,10 +151,10 @@ class Worker:
         handler = self.handlers.get(task.kind)
         if handler is None:
             return Failed(f"No handler knows the kind {task.kind!r}; a newer version may have enqueued it.")
-        await anyio.lowlevel.checkpoint()  # a stop that came while the task was claimed: no handler starts
+        # A shutdown that came while the task was claimed: no handler starts.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         try:
-            with anyio.move_on_after(task.timeout.total_seconds()) as limit:
-                return _checked(task, await handler(TaskContext(task, self.database)))
+            return _checked(task, await handler(TaskContext(task, self.database)))
         except StaleClaimError as error:
             return Retry(str(error))  # `record` finds out whether it is true
         except (Exception, SystemExit) as error:
@@ -140,55 +162,61 @@ class Worker:
             return Retry(f"{type(error).__name__}: {error}")
         except anyio.get_cancelled_exc_class():
             if anyio.current_effective_deadline() == -math.inf:
-                raise  # we are to stop
+                raise  # we are to stop, or its time is up
             # The handler awaited something that was cancelled; passed on, it would end the queue in silence.
             log.exception("%s cancelled itself", task.id)
             return Retry("It awaited something that was cancelled.")
-        assert limit.cancelled_caught
-        return Retry(f"It did not end within its timeout of {task.timeout}.")
 
     async def _watch_for_stops(self) -> None:
         while True:
             heard = self.bell.next_ring(Topic.STOP)
             if self._running is not None and not await self._is_wanted(running := self._running):
+                running.is_stopped = True
                 running.work.cancel()
             await self.bell.wait(heard)
 
     async def _is_wanted(self, running: _Running) -> bool:
         try:
             return await self.database.read(lambda tx: _is_still_wanted(tx, running.task))
+        except UnknownTaskError:
+            return False
         except EngineError as error:
             log.warning("Whether %s is to be cancelled cannot be read yet: %s", running.task.id, error)
             return True
 
-    async def _record(self, task: Task, outcome: Outcome) -> Task | None:
+    async def _record(self, task: Task, outcome: Outcome, claim: Work[_Found]) -> _Found | None:
         """Record the outcome, however long the disk takes, and claim the next task in the same transaction.
 
-        An outcome that cannot be stored becomes a failure.
+        An outcome that cannot be stored becomes a failure. None where the attempt was ended elsewhere.
         """
-        backoff = self.backoff(task.attempt)
-
-        def record_and_claim(tx: Transaction, outcome: Outcome) -> tuple[Task, Task | None]:
-            return record(tx, task, outcome, backoff), self._claim(tx)
-
         try:
             try:
-                ended, following = await self.database.write_patiently(
-                    lambda tx: record_and_claim(tx, outcome)
+                ended, found = await self.database.write_patiently(
+                    lambda tx: (self._end(tx, task, outcome), claim(tx))
                 )
             except StaleClaimError:
                 raise
-            except Exception as error:
-                log.exception("The outcome of %s cannot be recorded", task.id)
-                failure = Failed(f"Its outcome could not be stored: {type(error).__name__}: {error}")
-                ended, following = await self.database.write_patiently(
-                    lambda tx: record_and_claim(tx, failure)
-                )
+            except Exception:
+                log.exception("The outcome of %s and the next claim cannot be stored at once", task.id)
+                ended, found = await self._record_alone(task, outcome), None
         except StaleClaimError as error:
             log.warning("%s: %s", task.id, error)
             return None
         self._tell(task, ended)
-        return following
+        return found
+
+    async def _record_alone(self, task: Task, outcome: Outcome) -> Task:
+        try:
+            return await self.database.write_patiently(lambda tx: self._end(tx, task, outcome))
+        except StaleClaimError:
+            raise
+        except Exception as error:
+            log.exception("The outcome of %s cannot be recorded", task.id)
+            failure = Failed(f"Its outcome could not be stored: {type(error).__name__}: {error}")
+            return await self.database.write_patiently(lambda tx: self._end(tx, task, failure))
+
+    def _end(self, tx: Transaction, task: Task, outcome: Outcome) -> Task:
+        return record(tx, task, outcome, self.backoff(task.attempt))
 
     def _tell(self, task: Task, ended: Task) -> None:
         reason = ended.error or ended.note

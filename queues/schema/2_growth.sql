@@ -23,13 +23,8 @@ SELECT names.value,
 FROM json_each('["portfolio_sync", "data_fetcher", "ai_analysis"]') AS names;
 
 CREATE TRIGGER count_new_task AFTER INSERT ON tasks BEGIN
-    UPDATE queue_totals SET
-        queued = queued + (NEW.state = 'queued'),
-        running = running + (NEW.state = 'running'),
-        completed = completed + (NEW.state = 'completed'),
-        failed = failed + (NEW.state = 'failed'),
-        cancelled = cancelled + (NEW.state = 'cancelled')
-    WHERE queue = NEW.queue;
+    SELECT raise(ABORT, 'a new task is queued') WHERE NEW.state <> 'queued';
+    UPDATE queue_totals SET queued = queued + 1 WHERE queue = NEW.queue;
 END;
 CREATE TRIGGER count_changed_task AFTER UPDATE OF state ON tasks WHEN OLD.state <> NEW.state BEGIN
     UPDATE queue_totals SET
@@ -59,12 +54,15 @@ CREATE TRIGGER remember_end_of_attempt AFTER UPDATE OF ended_at ON attempts WHEN
     WHERE queue = (SELECT queue FROM tasks WHERE seq = NEW.task_seq);
 END;
 
--- Lists of one state read newest first (every index ends with seq); the rest of the old index served only finished tasks.
+-- A commit costs by the pages that it changes, so an index holds no more than what is looked up in it (each ends with
+-- seq). Queued tasks are found by tasks_in_claim_order; a run of one task by that task's id.
 DROP INDEX tasks_by_state;
-CREATE INDEX tasks_by_state ON tasks (queue, state);
+CREATE INDEX tasks_by_state ON tasks (queue, state) WHERE state <> 'queued';
+DROP INDEX tasks_by_run;
+CREATE INDEX tasks_by_run ON tasks (run_id) WHERE run_id <> id;
 CREATE INDEX tasks_by_end ON tasks (queue, state, finished_at) WHERE finished_at IS NOT NULL;
 -- Most tasks are due when they are enqueued, and do not burden this one.
-CREATE INDEX queued_for_later ON tasks (queue, due_at) WHERE state = 'queued' AND due_at > enqueued_at;
+CREATE INDEX queued_for_later ON tasks (queue, due_at) WHERE state = 'queued' AND due_at <> enqueued_at;
 CREATE INDEX queued_by_approval ON tasks (queue, asked_at + approval_window)
     WHERE state = 'queued' AND approval_window IS NOT NULL;
 

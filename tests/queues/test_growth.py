@@ -60,18 +60,30 @@ LOOKS: dict[str, Callable[[Desk], Callable[[Transaction], object]]] = {
         lambda tx: list_tasks(tx, TaskFilter(queue=ANALYSIS, states=[TaskState.FAILED]), limit=5)
     ),
     "list one state": lambda _: lambda tx: list_tasks(tx, TaskFilter(states=[TaskState.FAILED]), limit=5),
-    "wake": lambda desk: lambda tx: next_wake(tx, FETCH, desk.now),
+    "wake": lambda _: lambda tx: next_wake(tx, FETCH),
     "forget nothing": lambda _: lambda tx: forget_finished(tx, DAY),
 }
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_it_takes_as_many_steps_with_many_tasks_as_with_few(desk: Desk, name: str) -> None:
+def test_it_takes_as_many_steps_with_many_finished_tasks_as_with_few(desk: Desk, name: str) -> None:
     look = LOOKS[name](desk)
-    fill(desk, finished=30, queued=10)
+    fill(desk, finished=50, queued=20)
     few = steps(desk, look)
     assert few > 0
-    fill(desk, finished=500, queued=300)
+    desk.do(lambda tx: clear_queue(tx, FETCH, "room"))
+    fill(desk, finished=500, queued=20)
+    assert steps(desk, look) <= few + SLACK
+
+
+@pytest.mark.parametrize("name", ["enqueue", "claim", "wake"])
+def test_what_a_worker_does_takes_as_many_steps_with_many_queued_tasks_as_with_few(
+    desk: Desk, name: str
+) -> None:
+    look = LOOKS[name](desk)
+    desk.enqueue(*(fetch() for _ in range(20)))
+    few = steps(desk, look)
+    desk.enqueue(*(fetch() for _ in range(500)))
     assert steps(desk, look) <= few + SLACK
 
 

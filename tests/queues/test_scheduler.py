@@ -14,7 +14,6 @@ from queues.holds import hold_queue
 from queues.model import QueueName, Sibling, Task, TaskState
 from queues.outcome import Completed, Failed, HoldRequest, Outcome, Retry, Snooze
 from queues.store import claim_next, enqueue
-from queues.topics import Topic
 from queues.waking import is_drained
 from tests.queues.desk import ANALYSIS, FETCH, NOTHING, SYNC, fetch, new
 from tests.queues.running import HANDLERS, PATIENCE, drain, look, manager, put, spans, states, succeed
@@ -215,7 +214,7 @@ async def test_a_task_enqueued_between_two_last_looks_leaves_no_queue_waiting(
         assert not stopped
         if looks:  # one worker has gone; now its queue gets a task
             enqueue(tx, [new(queue, due_at=tx.now + timedelta(hours=1)) for queue in QueueName])
-            tx.touched = Topic(0)  # its ring came before this look
+            tx.touched = 0  # its ring came before this look
         looks.append(not looks)
         return looks[-1]
 

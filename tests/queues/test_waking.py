@@ -6,6 +6,7 @@ import pytest
 
 from queues.holds import hold_queue
 from queues.model import QueueName, Sibling
+from queues.outcome import Retry
 from queues.waking import is_drained, next_wake
 from tests.queues.desk import ANALYSIS, FETCH, START, SYNC, Desk, fetch, new
 
@@ -14,7 +15,7 @@ HOUR = timedelta(hours=1)
 
 def test_the_next_wake_is_the_next_due_time_or_the_end_of_a_hold(desk: Desk) -> None:
     def wake() -> object:
-        return desk.do(lambda tx: next_wake(tx, FETCH, desk.now))
+        return desk.do(lambda tx: next_wake(tx, FETCH))
 
     assert wake() is None
     desk.enqueue(fetch(), new(SYNC, due_at=START + HOUR / 2))
@@ -25,11 +26,13 @@ def test_the_next_wake_is_the_next_due_time_or_the_end_of_a_hold(desk: Desk) -> 
     assert wake() == START + HOUR
 
 
-def test_what_fell_due_since_the_last_look_is_a_reason_to_look_again(desk: Desk) -> None:
-    desk.enqueue_one(fetch(due_at=START + HOUR))
-    desk.pass_time(2 * HOUR)
-    assert desk.do(lambda tx: next_wake(tx, FETCH, START)) == START + HOUR
-    assert desk.do(lambda tx: next_wake(tx, FETCH, desk.now)) is None
+def test_a_wait_that_began_before_the_clock_was_set_back_still_ends(desk: Desk) -> None:
+    desk.enqueue_one(fetch())
+    task = desk.start()
+    desk.pass_time(-2 * HOUR)
+    desk.end(task, Retry("busy", delay=HOUR))
+    assert desk.claim() is None
+    assert desk.do(lambda tx: next_wake(tx, FETCH)) == START - HOUR
 
 
 @pytest.mark.parametrize("queue", QueueName)

@@ -129,7 +129,7 @@ async def test_progress_is_stored_for_everyone_who_looks(database: Database) -> 
 async def test_a_worker_that_meets_an_error_goes_on_with_what_it_left_running(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failures = [RuntimeError("a bug in the store"), RuntimeError("and again")]
+    failures = [RuntimeError(f"a bug in the store, {number}") for number in range(3)]
 
     def fail_at_first(*args: object) -> object:
         if failures:
