@@ -2,9 +2,10 @@
 
 from queues.database import Transaction
 from queues.dependents import reset_to_queued, revive_dependents
+from queues.ending import finish
 from queues.errors import DedupKeyTakenError, TaskStateError
 from queues.model import QueueName, Task, TaskState
-from queues.store import find_task, finish
+from queues.store import find_task
 from queues.topics import ANY_QUEUE, Topic
 
 

@@ -4,13 +4,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from queues.database import Transaction
+from queues.ending import end_attempt, finish, requeue
 from queues.errors import EpochOverError
 from queues.leader import is_led
 from queues.model import Leader, QueueName, Task
 from queues.moments import from_micros, span_to_micros
 from queues.processes import this_process
 from queues.rows import TASK_COLUMNS, read_task
-from queues.store import end_attempt, finish, requeue
 from queues.topics import EVERYTHING, OF_QUEUE
 
 # Others wait for a transaction to end; this many rows take a few milliseconds.

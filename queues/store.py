@@ -8,14 +8,15 @@ import apsw
 
 from queues.context import require_current
 from queues.database import Transaction
-from queues.dependents import cancel_dependents, cancel_if_broken, link_prerequisite
+from queues.dependents import link_prerequisite
+from queues.ending import finish, requeue
 from queues.errors import InvalidTaskError, QueueFullError, UnknownTaskError
 from queues.holds import hold_queue
 from queues.model import Enqueued, NewTask, QueueName, Sibling, Task, TaskState
 from queues.moments import span_to_micros, to_micros
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
 from queues.rows import TASK_COLUMNS, dump, read_task
-from queues.topics import OF_QUEUE, work_in
+from queues.topics import work_in
 
 # Task ids are read aloud, typed and quoted by models: a word that says the queue, and a number.
 ID_PREFIXES = {
@@ -35,12 +36,6 @@ def find_task(tx: Transaction, task_id: str) -> Task:
     row = tx.row(f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = :id", id=task_id)
     if row is None:
         raise UnknownTaskError(f"There is no task {task_id[:40]!r}; list_tasks shows the ids.")
-    return read_task(row)
-
-
-def _task_at(tx: Transaction, seq: int) -> Task:
-    row = tx.row(f"SELECT {TASK_COLUMNS} FROM tasks WHERE seq = :seq", seq=seq)
-    assert row is not None
     return read_task(row)
 
 
@@ -203,7 +198,7 @@ def claim_next(tx: Transaction, queue: QueueName, epoch: int) -> Task | None:
     return read_task(row)
 
 
-def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) -> Task:
+def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) -> None:
     """End the attempt `task` with its outcome; follow-ups are enqueued in this same transaction.
 
     A retry waits for the outcome's own delay, else for `backoff`; once all attempts are spent it fails. What
@@ -238,7 +233,6 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
             if hold is not None:
                 hold_queue(tx, task.queue, hold.source, hold.reason, hold.until)
     tx.touch()
-    return _task_at(tx, task.seq)
 
 
 def _queues_of_dependents(tx: Transaction, task: Task) -> list[QueueName]:
@@ -263,59 +257,4 @@ def _would_go_on(outcome: Outcome) -> bool:
     """Whether something is still to come of it: another attempt, or follow-ups."""
     return isinstance(outcome, Retry | Snooze | Cancelled) or (
         isinstance(outcome, Completed) and outcome.on_record is not None
-    )
-
-
-def finish(
-    tx: Transaction, task: Task, state: str, *, result: str | None = None, error: str | None = None
-) -> None:
-    """End a task for good, in whatever unfinished state it is, and settle the tasks that wait for it."""
-    tx.run(
-        "UPDATE tasks SET state = :state, finished_at = max(:now, coalesce(started_at, :now)), note = NULL,"
-        " result = :result, error = :error, cancel_requested = NULL WHERE seq = :seq",
-        seq=task.seq,
-        state=state,
-        now=tx.micros,
-        result=result,
-        error=error,
-    )
-    end_attempt(tx, task, state, error)
-    if state != "completed":
-        cancel_dependents(tx, task.seq)
-
-
-def requeue(
-    tx: Transaction, task: Task, outcome: str, note: str, due_at: datetime | None = None, *, spent: int
-) -> None:
-    """Put a running task back, due at once or at `due_at`; before its equals if that was not its fault.
-
-    `spent` = 0 costs nothing.
-
-    A snooze renews what was asked for: the wait was foreseen. Where a prerequisite was retried meanwhile, and
-    failed, the task is cancelled instead.
-    """
-    tx.run(
-        "UPDATE tasks SET state = 'queued', due_at = coalesce(:due_at, enqueued_at), note = :note,"
-        " carried = max(carried, :carried), attempt = attempt - :given_back, asked_at = max(asked_at, :asked_at)"
-        " WHERE seq = :seq",
-        seq=task.seq,
-        due_at=None if due_at is None else to_micros(due_at),
-        note=note,
-        carried=int(outcome != "retry"),
-        given_back=1 - spent,
-        asked_at=to_micros(due_at or tx.now) if outcome == "snooze" else 0,
-    )
-    tx.touch(OF_QUEUE[task.queue])
-    end_attempt(tx, task, outcome, note)
-    cancel_if_broken(tx, task.seq)
-
-
-def end_attempt(tx: Transaction, task: Task, outcome: str, detail: str | None) -> None:
-    tx.run(
-        "UPDATE attempts SET ended_at = max(:now, started_at), outcome = :outcome, detail = :detail"
-        " WHERE task_seq = :seq AND ended_at IS NULL",
-        seq=task.seq,
-        now=tx.micros,
-        outcome=outcome,
-        detail=detail,
     )

@@ -205,7 +205,7 @@ class Worker:
         self._tell(task, ended)
         return found
 
-    async def _record_alone(self, task: Task, outcome: Outcome) -> Task:
+    async def _record_alone(self, task: Task, outcome: Outcome) -> Task | None:
         try:
             return await self.database.write_patiently(lambda tx: self._end(tx, task, outcome))
         except StaleClaimError:
@@ -215,10 +215,16 @@ class Worker:
             failure = Failed(f"Its outcome could not be stored: {type(error).__name__}: {error}")
             return await self.database.write_patiently(lambda tx: self._end(tx, task, failure))
 
-    def _end(self, tx: Transaction, task: Task, outcome: Outcome) -> Task:
-        return record(tx, task, outcome, self.backoff(task.attempt))
+    def _end(self, tx: Transaction, task: Task, outcome: Outcome) -> Task | None:
+        """The task as it is then; None where it is completed and nobody wants to know."""
+        record(tx, task, outcome, self.backoff(task.attempt))
+        is_told = self.ended is not None or not isinstance(outcome, Completed)
+        return find_task(tx, task.id) if is_told else None
 
-    def _tell(self, task: Task, ended: Task) -> None:
+    def _tell(self, task: Task, ended: Task | None) -> None:
+        if ended is None:
+            log.info("%s is completed after claim %d", task.id, task.claim)
+            return
         reason = ended.error or ended.note
         # Whoever watches a worker must see why nothing goes on.
         log.log(

@@ -17,7 +17,7 @@ from queues.lifecycle import take_over
 from queues.model import JsonObject, NewTask, QueueName, Task
 from queues.outcome import Outcome
 from queues.scheduler import engine_migrations
-from queues.store import claim_next, enqueue, record
+from queues.store import claim_next, enqueue, find_task, record
 from tests.handlers.claude import api, baseline, claude
 from tests.standins.http_source import HttpSource
 
@@ -50,7 +50,8 @@ class TaskRunner:
 
     def end(self, ctx: TaskContext, outcome: Outcome) -> Task:
         """Record how the attempt ended."""
-        return self.database.write_now(lambda tx: record(tx, ctx.task, outcome, timedelta()))
+        self.database.write_now(lambda tx: record(tx, ctx.task, outcome, timedelta()))
+        return self.database.read_now(lambda tx: find_task(tx, ctx.task.id))
 
     def again(self, ctx: TaskContext, outcome: Outcome) -> TaskContext:
         """Record the attempt, let the time pass that the task has to wait, and claim it again."""

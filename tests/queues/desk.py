@@ -53,7 +53,8 @@ class Desk:
         return task
 
     def end(self, task: Task, outcome: Outcome | None = None) -> Task:
-        return self.do(lambda tx: record(tx, task, outcome or Completed(NOTHING), BACKOFF))
+        self.do(lambda tx: record(tx, task, outcome or Completed(NOTHING), BACKOFF))
+        return self.look(task)
 
     def run_one(self, outcome: Outcome | None = None, queue: QueueName = FETCH) -> Task:
         return self.end(self.start(queue), outcome)

@@ -168,4 +168,9 @@ async def test_five_processes_that_stay_open_do_not_let_the_log_grow(home: Home)
         home.start_listening()
     tasks = [task for _ in range(60) for task in put(home.database, fetch(payload={"text": "x" * 300_000}))]
     await until_all_completed(home, tasks)
-    assert wal_size(home.database) <= WAL_KEPT_BYTES
+
+    def shrinks() -> bool:
+        put(home.database, fetch())  # whoever writes empties it, unless another one reads just then
+        return wal_size(home.database) <= WAL_KEPT_BYTES
+
+    assert any(shrinks() for _ in range(50))

@@ -11,7 +11,7 @@ from queues.inspection import tasks_of_run
 from queues.lifecycle import interrupt, take_over
 from queues.model import NewTask, TaskState
 from queues.outcome import Cancelled, Completed, Failed, Retry, Snooze
-from queues.store import claim_next, record
+from queues.store import claim_next
 from tests.queues.desk import ANALYSIS, BACKOFF, FETCH, START, Desk, fetch, new
 
 HOUR = timedelta(hours=1)
@@ -133,12 +133,6 @@ def test_a_cancel_that_arrives_too_late_changes_nothing(desk: Desk) -> None:
     desk.cancel(task)
     ended = desk.end(task, Completed({"done": True}))
     assert (ended.state, ended.cancel_requested) == (TaskState.COMPLETED, None)
-
-
-def test_record_returns_the_task_as_it_is_stored(desk: Desk) -> None:
-    desk.enqueue_one(fetch())
-    task = desk.start()
-    assert desk.do(lambda tx: record(tx, task, Completed({"n": 1}), BACKOFF)) == desk.look(task)
 
 
 def test_a_new_task_is_stored_as_it_was_wanted(desk: Desk) -> None:
