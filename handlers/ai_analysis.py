@@ -7,17 +7,14 @@ what was to be judged by old prices (they waited for approval, a hold or a retry
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from handlers.analysis_task import AnalysisPayload, analysis_task, session_deadline_of
 from handlers.analyst.baseline import baseline_verdict
 from handlers.analyst.briefs import StockBrief, read_briefs, why_missing
 from handlers.analyst.cli import CliNotFoundError
 from handlers.analyst.costs import sessions_of_task
 from handlers.analyst.ending import Ending
-from handlers.analyst.limits import SESSION_DEADLINE
 from handlers.analyst.options import AnalystSettings
 from handlers.analyst.prompt import write_prompt
 from handlers.analyst.session import new_session_id, run_session
@@ -31,56 +28,11 @@ from handlers.verdicts import store_no_verdict, store_verdict, verdicts_of_task
 from queues.clock import Clock
 from queues.context import Handler, TaskContext
 from queues.database import Transaction
-from queues.model import JsonObject, NewTask, QueueName, Sibling, Task
+from queues.model import JsonObject, NewTask, Task
 from queues.outcome import Completed, Failed, Outcome
-
-KIND = "analyse"
-# Asked for today, wanted today: an analysis costs money, so an older one waits for a person's word.
-APPROVAL_WINDOW = timedelta(hours=24)
-# Around the session's own deadline: reading, storing, and stopping the CLI.
-TIMEOUT_SLACK = timedelta(minutes=1)
 
 Refetch: TypeAlias = Callable[[Transaction, Task, Sequence[Stock]], Sequence[NewTask]]
 """Given an analysis and those of its stocks that need newer prices, the tasks that do its work instead."""
-
-
-class AnalysisPayload(BaseModel):
-    """`stocks` in the form NSE:INFY; `analyst` overrides the desk's own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    stocks: Annotated[list[str], Field(min_length=1, max_length=3)]
-    analyst: AnalystChoice | None = None
-
-
-def analysis_task(
-    stocks: Sequence[Stock],
-    *,
-    priority: int = 0,
-    after: tuple[str | Sibling, ...] = (),
-    carried: bool = False,
-    analyst: AnalystChoice | None = None,
-    session_deadline: timedelta = SESSION_DEADLINE,
-) -> NewTask:
-    """One session over these one to three stocks; in any other order it is the same task (same dedup key)."""
-    names = [str(stock) for stock in stocks]
-    payload = AnalysisPayload(stocks=names, analyst=analyst)
-    return NewTask(
-        queue=QueueName.AI_ANALYSIS,
-        kind=KIND,
-        payload=payload.model_dump(exclude_none=True),
-        dedup_key=f"{KIND}:{','.join(sorted(names))}",
-        priority=priority,
-        after=after,
-        carried=carried,
-        timeout=session_deadline + TIMEOUT_SLACK,
-        approval_window=APPROVAL_WINDOW,
-    )
-
-
-def session_deadline_of(task: Task) -> timedelta:
-    """With what `session_deadline` the analysis was made."""
-    return task.timeout - TIMEOUT_SLACK
 
 
 def ai_analysis(settings: AnalystSettings, desk_clock: Clock, refetch: Refetch) -> Handler:

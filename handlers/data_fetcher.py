@@ -6,12 +6,12 @@ The queue runs one task at a time; inside a task, a limited number of requests r
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal, TypeAlias
+from typing import TypeAlias
 
 import anyio
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from handlers.facts import store_facts
+from handlers.fetch_task import FetchPayload
 from handlers.freshness import expected_session, is_fresh
 from handlers.indicators import price_facts
 from handlers.prices import FetchOutcome, last_fetch, log_fetched, log_missing, newest_day, store_bars
@@ -23,37 +23,11 @@ from queues.database import Transaction
 from queues.model import Json, JsonObject, Task
 from queues.outcome import Completed, Failed, Outcome, Retry
 
-KIND = "fetch"
 # 253 closes (a return over one year) take 372 calendar days in a year of 248 sessions, as India has; the rest
 # is for holidays and for the averages to settle.
 HISTORY = timedelta(days=420)
 # No exchange closes for so long: a stock whose newest price is older is suspended or gone.
 OLDEST_NEWEST = timedelta(days=10)
-
-
-class FetchPayload(BaseModel):
-    """`stocks` in the form `NSE:INFY`. `force` asks the sources even where the prices are fresh."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stocks: Annotated[list[str], Field(min_length=1)]
-    force: bool = False
-
-    @field_validator("stocks")
-    @classmethod
-    def _each_once(cls, stocks: list[str]) -> list[str]:
-        return list(dict.fromkeys(str(parse_stock(stock)) for stock in stocks))
-
-
-class StockLine(BaseModel):
-    stock: str
-    status: Literal["fetched", "fresh", "missing"]
-
-
-class FetchResult(BaseModel):
-    """What others read of a fetch's result."""
-
-    stocks: list[StockLine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

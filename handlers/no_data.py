@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from handlers.ai_analysis import KIND, AnalysisPayload
+from handlers.analysis_task import KIND, AnalysisPayload
 from handlers.analyst.briefs import no_data_because, read_briefs
 from handlers.data_fetcher import NothingFound
 from handlers.stocks import Stock, parse_stock

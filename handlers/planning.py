@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers.ai_analysis import AnalysisPayload, analysis_task, session_deadline_of
+from handlers.analysis_task import AnalysisPayload, analysis_task, session_deadline_of
 from handlers.analyst.limits import SESSION_DEADLINE
 from handlers.batches import plan_batches
-from handlers.data_fetcher import KIND as FETCH
-from handlers.data_fetcher import FetchPayload
+from handlers.fetch_task import KIND as FETCH
+from handlers.fetch_task import FetchPayload
 from handlers.freshness import is_fresh
 from handlers.portfolio_sync import KIND as SYNC
 from handlers.portfolio_sync import FollowUp, SyncPayload

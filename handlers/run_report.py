@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from handlers.ai_analysis import AnalysisPayload
-from handlers.data_fetcher import FetchPayload, FetchResult
+from handlers.analysis_task import AnalysisPayload
+from handlers.fetch_task import FetchPayload, FetchResult
 from handlers.verdict import Action
 from handlers.verdicts import verdicts_of_task
 from queues.database import Transaction

@@ -4,6 +4,7 @@ from importlib.metadata import version
 from typing import Any
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import server as sdk
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from pydantic import ValidationError
 
@@ -26,6 +27,13 @@ investment advice.
 """
 
 
+def _keep_logs(level: str) -> None:
+    """Instead of the SDK's own set-up of logs, which imports rich for them; server/logs.py has made ours."""
+
+
+sdk.configure_logging = _keep_logs  # pyright: ignore[reportPrivateImportUsage] (no public way)
+
+
 class _Server(MCPServer):
     """An `MCPServer` that says in one sentence what is wrong with the arguments of a call."""
 
@@ -46,7 +54,6 @@ def build_server(desk: Desk) -> MCPServer:
         title="Stockdesk",
         instructions=INSTRUCTIONS,
         version=version("stockdesk"),
-        log_level=desk.settings.log_level,
     )
     add_tools(mcp, desk)
     return mcp

@@ -1,24 +1,25 @@
 """The composition root: one home's settings, database, handlers and queues, put together."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from importlib import import_module
 from pathlib import Path
 
-from handlers.ai_analysis import KIND as ANALYSE
-from handlers.ai_analysis import AnalystSettings, ai_analysis
-from handlers.data_fetcher import KIND as FETCH
-from handlers.data_fetcher import data_fetcher
+import anyio.to_thread
+
+from handlers.analysis_task import KIND as ANALYSE
+from handlers.fetch_task import KIND as FETCH
 from handlers.migrations import domain_migrations
-from handlers.no_data import judge_without_data
 from handlers.planning import fetch_then_analyse, review_after_sync
 from handlers.portfolio_sync import KIND as SYNC
 from handlers.portfolio_sync import portfolio_sync
-from handlers.sources.opening import open_sources
 from queues.clock import Clock, system_clock
+from queues.context import Handler, TaskContext
 from queues.database import Database
 from queues.errors import DatabaseError
+from queues.outcome import Outcome
 from queues.scheduler import SequentialQueueManager, engine_migrations
 from server.settings import Settings
 
@@ -52,24 +53,72 @@ async def open_desk(settings: Settings, command: str) -> AsyncGenerator[Desk]:
     database = open_database(settings)
     clock = desk_clock(settings)
     try:
-        async with open_sources(
-            settings.price_sources,
-            yahoo_base_url=settings.yahoo_base_url,
-            requests_per_second=settings.requests_per_second,
-        ) as sources:
-            handlers = {
-                SYNC: portfolio_sync(
-                    uploads_folder(settings),
-                    review_after_sync(clock, settings.stocks_per_session, settings.session_deadline),
-                ),
-                FETCH: data_fetcher(sources, clock, settings.requests_at_once, judge_without_data(clock)),
-                ANALYSE: ai_analysis(_analyst(settings), clock, fetch_then_analyse),
-            }
+        async with AsyncExitStack() as stack:
             retention = timedelta(days=settings.retention_days)
-            manager = SequentialQueueManager(database, handlers, command=command, retention=retention)
+            manager = SequentialQueueManager(
+                database, _handlers(settings, clock, stack), command=command, retention=retention
+            )
             yield Desk(settings, database, manager, clock)
     finally:
         database.close()
+
+
+def _handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> dict[str, Handler]:
+    """The handlers by kind; what they have opened is closed with `stack`."""
+
+    async def fetcher() -> Handler:
+        await anyio.to_thread.run_sync(import_module, "handlers.sources.opening")
+        from handlers.data_fetcher import data_fetcher  # noqa: PLC0415 (see _at_first_task)
+        from handlers.no_data import judge_without_data  # noqa: PLC0415
+        from handlers.sources.opening import open_sources  # noqa: PLC0415
+
+        sources = open_sources(
+            settings.price_sources,
+            yahoo_base_url=settings.yahoo_base_url,
+            requests_per_second=settings.requests_per_second,
+        )
+        return data_fetcher(
+            await stack.enter_async_context(sources),
+            clock,
+            settings.requests_at_once,
+            judge_without_data(clock),
+        )
+
+    async def analyst() -> Handler:
+        await anyio.to_thread.run_sync(import_module, "handlers.ai_analysis")
+        from handlers.ai_analysis import AnalystSettings, ai_analysis  # noqa: PLC0415
+
+        analyst_settings = AnalystSettings(
+            analyst=settings.analyst,
+            model=settings.model,
+            cli=settings.claude_cli,
+            folder=_sessions(settings),
+            deadline=settings.session_deadline,
+            budget_usd=settings.session_budget_usd,
+        )
+        return ai_analysis(analyst_settings, clock, fetch_then_analyse)
+
+    follow_up = review_after_sync(clock, settings.stocks_per_session, settings.session_deadline)
+    return {
+        SYNC: portfolio_sync(uploads_folder(settings), follow_up),
+        FETCH: _at_first_task(fetcher),
+        ANALYSE: _at_first_task(analyst),
+    }
+
+
+def _at_first_task(make: Callable[[], Awaitable[Handler]]) -> Handler:
+    """A handler that is made when its first task starts: HTTP and Claude's SDK take a fifth of a second to import.
+
+    `make` imports them in a thread, so that the server answers meanwhile. A queue runs one task at a time.
+    """
+    made: list[Handler] = []
+
+    async def handle(ctx: TaskContext) -> Outcome:
+        if not made:
+            made.append(await make())
+        return await made[0](ctx)
+
+    return handle
 
 
 def make_folders(settings: Settings) -> None:
@@ -83,8 +132,12 @@ def make_folders(settings: Settings) -> None:
 
 
 def open_database(settings: Settings) -> Database:
-    migrations = {"queues": engine_migrations(), "handlers": domain_migrations()}
-    return Database(settings.home / DATABASE_NAME, migrations)
+    return Database(settings.home / DATABASE_NAME, migrations(), queue_limit=settings.queue_limit)
+
+
+def migrations() -> dict[str, list[str]]:
+    """The schema of each component, as `Database` wants it."""
+    return {"queues": engine_migrations(), "handlers": domain_migrations()}
 
 
 def desk_clock(settings: Settings) -> Clock:
@@ -101,14 +154,3 @@ def uploads_folder(settings: Settings) -> Path:
 
 def _sessions(settings: Settings) -> Path:
     return settings.home / "sessions"
-
-
-def _analyst(settings: Settings) -> AnalystSettings:
-    return AnalystSettings(
-        analyst=settings.analyst,
-        model=settings.model,
-        cli=settings.claude_cli,
-        folder=_sessions(settings),
-        deadline=settings.session_deadline,
-        budget_usd=settings.session_budget_usd,
-    )

@@ -49,7 +49,7 @@ def configure_logs(folder: Path, level: str, *, command: str) -> None:
     path = folder / f"{command}-{os.getpid()}.log"
     file = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)
     file.setFormatter(logging.Formatter(FORMAT))
-    logging.basicConfig(level=level, handlers=[file, _Stderr(sys.stderr)], force=True)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[file, _Stderr(sys.stderr)], force=True)
     # One line per request of a library would drown the desk's own.
     for chatty in ("httpx", "httpcore", "mcp", "claude_agent_sdk"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

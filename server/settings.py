@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings.sources import TomlConfigSettingsSource
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from handlers.analyst.limits import SESSION_BUDGET_USD, SESSION_DEADLINE
 from handlers.stocks import Exchange
+from queues.database import QUEUE_LIMIT
 
 PREFIX = "STOCKDESK_"
 TOML_NAME = "settings.toml"
@@ -29,10 +28,10 @@ def default_home() -> Path:
     return platformdirs.user_data_path("stockdesk", appauthor=False)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that a user can set. Each field's variable is its name in capitals behind `STOCKDESK_`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     home: Path = Field(default_factory=default_home, description="Folder of the database, logs and uploads.")
     analyst: Literal["claude", "baseline"] = Field(
@@ -52,7 +51,7 @@ class Settings(BaseSettings):
     session_budget_usd: float = Field(
         SESSION_BUDGET_USD, gt=0, description="Spending limit of one session, in US dollars."
     )
-    price_sources: Annotated[tuple[Literal["yahoo", "sample"], ...], NoDecode] = Field(
+    price_sources: tuple[Literal["yahoo", "sample"], ...] = Field(
         ("yahoo",), min_length=1, description="Price sources in the order in which they are tried."
     )
     yahoo_base_url: str = Field(
@@ -62,6 +61,7 @@ class Settings(BaseSettings):
     requests_per_second: float = Field(2.0, gt=0, le=100, description="Rate limit towards each host.")
     default_exchange: Exchange | None = Field(None, description="Exchange of symbols given without one.")
     as_of: date | None = Field(None, description="Pretend that the desk's day is this one (for the sample).")
+    queue_limit: int = Field(QUEUE_LIMIT, ge=1, description="Most queued tasks of one queue.")
     retention_days: int = Field(90, ge=1, description="Days for which finished tasks are kept.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the logs.")
 
@@ -83,18 +83,6 @@ class Settings(BaseSettings):
     @classmethod
     def _expand_user(cls, value: Path | None) -> Path | None:
         return None if value is None else absolute(value)
-
-    @classmethod
-    def settings_customise_sources(  # its parameters are pydantic-settings' own
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_path())
 
 
 def absolute(path: Path) -> Path:
@@ -145,15 +133,22 @@ def load_settings(**chosen: Any) -> Settings:
         SettingsError: one of them cannot be used or is not known, or settings.toml cannot be read.
     """
     require_known(os.environ)
-    in_toml = _read_toml()
+    in_environment, in_toml = _set_in(os.environ), _read_toml()
     if "home" in in_toml:
         raise SettingsError(
             f"home cannot be set in {toml_path()}, which lies in it; set {PREFIX}HOME instead."
         )
     try:
-        return Settings(**chosen)
+        return Settings.model_validate({**in_toml, **in_environment, **chosen})
     except ValidationError as error:
-        raise SettingsError(" ".join(_explain(error, in_toml))) from error
+        raise SettingsError(" ".join(_explain(error, in_toml, in_environment))) from error
+
+
+def _set_in(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The settings that have a variable; an empty one is as good as none."""
+    values = {variable.upper(): value for variable, value in environment.items() if value}
+    variables = {name: f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    return {name: values[variable] for name, variable in variables.items() if variable in values}
 
 
 def _read_toml() -> Mapping[str, Any]:
@@ -164,7 +159,9 @@ def _read_toml() -> Mapping[str, Any]:
         raise SettingsError(f"{path} cannot be read: {error}.") from error
 
 
-def _explain(error: ValidationError, in_toml: Mapping[str, Any]) -> Iterator[str]:
+def _explain(
+    error: ValidationError, in_toml: Mapping[str, Any], in_environment: Mapping[str, str]
+) -> Iterator[str]:
     # The first problem of a setting; what else pydantic says follows from it.
     problems = {str(problem["loc"][0]): problem for problem in reversed(error.errors())}
     for name, problem in problems.items():
@@ -172,8 +169,8 @@ def _explain(error: ValidationError, in_toml: Mapping[str, Any]) -> Iterator[str
             nearest = _nearest(name, list(Settings.model_fields))
             yield f"{name!r} in {toml_path()} is no setting; rename it (the nearest is {nearest}) or remove it."
             continue
-        variable = f"{PREFIX}{name.upper()}"
-        where = f"{name} in {toml_path()}" if name in in_toml and not os.environ.get(variable) else variable
+        in_file = name in in_toml and name not in in_environment
+        where = f"{name} in {toml_path()}" if in_file else f"{PREFIX}{name.upper()}"
         yield f"{where} = {problem['input']!r} cannot be used: {problem['msg']}."
 
 
@@ -187,13 +184,12 @@ class SettingOrigin:
 
 def list_settings(settings: Settings, environment: Mapping[str, str]) -> list[SettingOrigin]:
     """Every setting with its value and where that comes from: environment, settings.toml or default."""
-    in_toml = _read_toml()
-    set_variables = {name.upper() for name, value in environment.items() if value}
+    in_environment, in_toml = _set_in(environment), _read_toml()
     rows: list[SettingOrigin] = []
     for name, info in Settings.model_fields.items():
-        variable = f"{PREFIX}{name.upper()}"
-        origin = "environment" if variable in set_variables else TOML_NAME if name in in_toml else "default"
-        rows.append(SettingOrigin(variable, _show(getattr(settings, name)), origin, info.description or ""))
+        origin = "environment" if name in in_environment else TOML_NAME if name in in_toml else "default"
+        value = _show(getattr(settings, name))
+        rows.append(SettingOrigin(f"{PREFIX}{name.upper()}", value, origin, info.description or ""))
     return rows
 
 

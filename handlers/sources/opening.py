@@ -3,9 +3,10 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
+import anyio.to_thread
 import httpx
 
-from handlers.sources.base import PriceSource
+from handlers.sources.base import PriceSource, SourceError
 from handlers.sources.pace import Pace
 from handlers.sources.sample import SampleSource
 from handlers.sources.yahoo import YahooSource
@@ -24,11 +25,23 @@ async def open_sources(
 
     Raises:
         ValueError: a name that is neither.
+        SourceError: the certificates cannot be read.
     """
-    async with httpx.AsyncClient(timeout=TIMEOUT, headers={"User-Agent": USER_AGENT}) as client:
+    # In a thread: reading the certificates takes a while.
+    async with await anyio.to_thread.run_sync(_new_client) as client:
         yahoo = YahooSource(client, Pace(requests_per_second), yahoo_base_url)
         known: dict[str, PriceSource] = {source.name: source for source in (yahoo, SampleSource())}
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ValueError(f"There is no price source {unknown[0]!r}; use one of {', '.join(known)}.")
         yield [known[name] for name in names]
+
+
+def _new_client() -> httpx.AsyncClient:
+    try:
+        return httpx.AsyncClient(timeout=TIMEOUT, headers={"User-Agent": USER_AGENT})
+    except OSError as error:
+        raise SourceError(
+            f"The certificates for HTTPS cannot be read ({error}); correct or unset SSL_CERT_FILE, "
+            "then start Stockdesk anew."
+        ) from error

@@ -3,12 +3,17 @@
 from inspect import cleandoc
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 
 from server.desk import Desk
 from server.tools.control import add_control_tools
 from server.tools.enqueue import add_enqueue_tools
 from server.tools.inspect import add_inspection_tools
 from server.tools.results import add_result_tools
+
+# Before any tool is made, for its model inherits it: an argument that is misspelt and dropped in silence would turn
+# "fetch INFY" into "fetch everything".
+ArgModelBase.model_config["extra"] = "forbid"
 
 
 def add_tools(mcp: MCPServer, desk: Desk) -> None:
@@ -19,8 +24,3 @@ def add_tools(mcp: MCPServer, desk: Desk) -> None:
     add_result_tools(mcp, desk)
     for tool in mcp._tool_manager.list_tools():  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] (no public way)
         tool.description = cleandoc(tool.description)  # the SDK shows docstrings with their indentation
-        # An argument that is misspelt and dropped in silence would turn "fetch INFY" into "fetch everything".
-        arguments = tool.fn_metadata.arg_model
-        arguments.model_config["extra"] = "forbid"
-        arguments.model_rebuild(force=True)
-        tool.parameters = arguments.model_json_schema(by_alias=True)

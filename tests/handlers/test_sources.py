@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from handlers.sources.base import NotCoveredError
+from handlers.sources.base import NotCoveredError, SourceError
 from handlers.sources.opening import open_sources
 from handlers.sources.pace import Pace
 from handlers.sources.sample import SampleSource, sample_last_day, sample_stocks
@@ -69,4 +69,13 @@ async def test_sources_open_in_the_order_of_the_settings(server: HttpSource) -> 
 async def test_a_source_that_does_not_exist_is_named() -> None:
     with pytest.raises(ValueError, match="There is no price source 'stooq'; use one of yahoo, sample"):
         async with open_sources(["stooq"], yahoo_base_url="http://127.0.0.1:1", requests_per_second=1):
+            pytest.fail("it opened")
+
+
+async def test_certificates_that_cannot_be_read_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    with pytest.raises(
+        SourceError, match=r"^The certificates .* cannot be read .*; correct or unset SSL_CERT_FILE"
+    ):
+        async with open_sources(["yahoo"], yahoo_base_url="http://127.0.0.1:1", requests_per_second=1):
             pytest.fail("it opened")
