@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the README's first command makes.
 PYTHON := .venv/bin/python
 
-.PHONY: test check format tools
+.PHONY: test check chaos format tools
 
 test:
 	$(PYTHON) -m pytest
@@ -12,6 +12,10 @@ check: tools
 	.venv/bin/pyright
 	.venv/bin/lint-imports
 	$(PYTHON) .ci/sizes.py
+
+# Half an hour; its output is benchmarks/results/chaos.txt.
+chaos:
+	$(PYTHON) tests/chaos/run.py --kills 10000
 
 format: tools
 	.venv/bin/ruff check --fix .
