@@ -8,25 +8,51 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from queues.errors import DatabaseError
 
 # As Linux names them. Not here: overlay (containers) and fuse in general, which are local; 9p and virtiofs, by which a
 # virtual machine sees a folder of the machine it runs on: all processes of a home run inside, and its kernel keeps
 # their locks.
-_SHARED_KINDS = re.compile(
-    r"(fuse\.)?(afs|beegfs|ceph|cifs|coda|curlftpfs|davfs|drvfs|gcsfuse|gfs2|glusterfs|gpfs|juicefs|lustre|mfs|ncpfs"
-    r"|nfs4?|ocfs2|orangefs|pvfs2|rclone|s3fs|smb3|smbfs|smbnetfs|sshfs)"
+_SHARED_KINDS = frozenset(
+    [
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "coda",
+        "curlftpfs",
+        "davfs",
+        "drvfs",
+        "gcsfuse",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "juicefs",
+        "lustre",
+        "mfs",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "pvfs2",
+        "rclone",
+        "s3fs",
+        "smb3",
+        "smbfs",
+        "smbnetfs",
+        "sshfs",
+    ]
 )
 # WSL's view of the Windows disks, whatever carries it: programs of Windows see the folder, and not the locks of Linux.
 _OF_WINDOWS = "drvfs"
 _DRIVE_REMOTE = 4  # GetDriveTypeW
 
 
-@dataclass(frozen=True, slots=True)
-class FileSystem:
+class FileSystem(NamedTuple):
     """`is_shared`: other systems may write it, and do not see the locks that are taken here."""
 
     kind: str
@@ -82,7 +108,7 @@ def read_mountinfo(text: str) -> Iterator[FileSystem]:
     for line in text.splitlines():
         before, _, after = line.partition(" - ")
         place, kind = before.split(" ")[4], after.split(" ")[0]
-        is_shared = _SHARED_KINDS.fullmatch(kind) is not None or _OF_WINDOWS in after
+        is_shared = kind.removeprefix("fuse.") in _SHARED_KINDS or _OF_WINDOWS in after
         yield FileSystem(kind, _unescape(place), is_shared)
 
 

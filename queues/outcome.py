@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from queues.database import Transaction
 from queues.model import JsonObject, NewTask
@@ -15,8 +15,7 @@ OnFailure: TypeAlias = Callable[[Transaction], None]
 """Like `OnRecord`, but nothing follows a failure; it runs before what waits for the task is cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRequest:
+class HoldRequest(NamedTuple):
     """Asks that the task's own queue be held, for `source`, until released or until a moment."""
 
     source: str

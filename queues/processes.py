@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """`started` says when it started, in words of the system that are compared and never read.
 
     Empty where the system tells nothing; no process found later equals such a one.

@@ -1,6 +1,7 @@
 """Tells every process of a home after a commit: each listens on a loopback UDP port that the database lists."""
 
 import socket
+import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ class Ringer:
     def __init__(self) -> None:
         self._ears: dict[int, Callable[[int], None]] = {}
         self._sender: socket.socket | None = None
+        self._opening = threading.Lock()
 
     def add_ear(self, port: int, hear: Callable[[int], None]) -> None:
         """An ear of this process; it also hears what comes to `port`."""
@@ -48,13 +50,15 @@ class Ringer:
                     self._open().sendto(RING, (LOOPBACK, port))
 
     def close(self) -> None:
-        if self._sender is not None:
-            self._sender.close()
-            self._sender = None
+        with self._opening:
+            if self._sender is not None:
+                self._sender.close()
+                self._sender = None
 
     def _open(self) -> socket.socket:
-        if self._sender is None:
-            self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            # A full buffer must not make a commit wait.
-            self._sender.setblocking(False)
-        return self._sender
+        with self._opening:
+            if self._sender is None:
+                self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                # A full buffer must not make a commit wait.
+                self._sender.setblocking(False)
+            return self._sender

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 from anyio.abc import TaskStatus
@@ -33,8 +34,7 @@ def engine_migrations() -> list[str]:
     return numbered_steps(Path(__file__).parent / "schema")
 
 
-@dataclass(frozen=True, slots=True)
-class QueueReport:
+class QueueReport(NamedTuple):
     """What one queue did in `execute_queues`: the task after each attempt, and what ended the queue early."""
 
     ended: tuple[Task, ...]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -37,8 +38,7 @@ class Drain:
     is_done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """The claimed task, or when time alone lets one start (None: never), and whether nothing is left in any queue."""
 
     task: Task | None = None
@@ -46,15 +46,14 @@ class _Found:
     is_drained: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Rings:
+class _Rings(NamedTuple):
     """The next rings that concern a worker, of before it looked into the database."""
 
     work: anyio.Event
     stop: anyio.Event
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
     """The attempt that a worker is at, how to stop it, and whether it was."""
 

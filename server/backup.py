@@ -6,11 +6,9 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from handlers.migrations import domain_migrations
 from queues.backup import Contents, Restored, back_up, inspect, restore
 from queues.clock import system_clock
-from queues.scheduler import engine_migrations
-from server.desk import DATABASE_NAME, make_folders
+from server.desk import DATABASE_NAME, make_folders, migrations
 from server.settings import Settings
 
 
@@ -36,9 +34,8 @@ async def put_back(settings: Settings, backup: Path, ask: Callable[[str], bool] 
     if ask is not None and not ask(question):
         return "Nothing was changed."
     make_folders(settings)
-    migrations = {"queues": engine_migrations(), "handlers": domain_migrations()}
     database = settings.home / DATABASE_NAME
-    restored = await anyio.to_thread.run_sync(restore, database, backup, migrations, system_clock())
+    restored = await anyio.to_thread.run_sync(restore, database, backup, migrations(), system_clock())
     return "\n".join(_sentences(restored))
 
 

@@ -20,15 +20,13 @@ from rich.text import Text
 
 from handlers.analyst.cli import CliNotFoundError, find_cli
 from handlers.analyst.guard import scrubbed
-from handlers.migrations import domain_migrations
 from handlers.sources.reachability import ask_yahoo
 from queues.backup import Contents, inspect
 from queues.clock import system_clock
 from queues.errors import DatabaseError, EngineError
 from queues.filesystems import file_system_of, refuse_network
 from queues.model import TaskState
-from queues.scheduler import engine_migrations
-from server.desk import DATABASE_NAME, open_desk
+from server.desk import DATABASE_NAME, migrations, open_desk
 from server.inspection import desk_status
 from server.settings import Settings
 from server.views import LeaderView, StatusView
@@ -129,7 +127,7 @@ async def _database(settings: Settings, path: Path, now: datetime) -> list[Findi
 
 
 def _known_versions() -> dict[str, int]:
-    return {"queues": len(engine_migrations()), "handlers": len(domain_migrations())}
+    return {component: len(steps) for component, steps in migrations().items()}
 
 
 def _of_contents(contents: Contents, path: Path, now: datetime) -> Iterator[Finding]:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,7 +45,7 @@ def found(child: subprocess.Popen[str]) -> Process:
 
 def another(process: Process) -> Process:
     """One that had the same id at another time."""
-    return replace(process, started=f"{process.started}1")
+    return process._replace(started=f"{process.started}1")
 
 
 def test_a_process_knows_itself_as_others_see_it(child: subprocess.Popen[str]) -> None:
