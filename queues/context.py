@@ -47,14 +47,14 @@ class TaskContext:
 Handler: TypeAlias = Callable[[TaskContext], Awaitable[Outcome]]
 
 
-def require_current(tx: Transaction, task: Task) -> str | None:
-    """Why this attempt was asked to stop, or None.
+def require_current(tx: Transaction, task: Task) -> tuple[str | None, bool]:
+    """Why this attempt was asked to stop, or None; and whether any task waits, or waited, for this one.
 
     Raises:
         StaleClaimError: it is not the task's current attempt.
     """
     current = tx.row(
-        "SELECT cancel_requested FROM tasks"
+        "SELECT cancel_requested, EXISTS (SELECT 1 FROM prerequisites WHERE after_seq = :seq) FROM tasks"
         " WHERE seq = :seq AND state = 'running' AND claim = :claim AND epoch = :epoch",
         seq=task.seq,
         claim=task.claim,
@@ -64,7 +64,7 @@ def require_current(tx: Transaction, task: Task) -> str | None:
         raise StaleClaimError(
             f"Attempt {task.claim} of {task.id} was ended elsewhere; it stores nothing more."
         )
-    return current[0]
+    return current[0], current[1] == 1
 
 
 def _store_progress(tx: Transaction, task: Task, progress: Progress) -> None:

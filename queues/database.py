@@ -27,7 +27,7 @@ from queues.filesystems import refuse_network
 from queues.jobs import Job, JobThread, Parked
 from queues.leader import lock_path
 from queues.moments import to_micros
-from queues.ringing import Ringer, listening_ports
+from queues.ringing import Ringer
 from queues.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -233,7 +233,7 @@ class Database:
                 for job in self._writer.join(told):
                     told |= self._run(job, transaction)
             if told:
-                ports = listening_ports(transaction)
+                ports = self.ringer.known_ports(self._write_connection.data_version(), transaction)
         self.ringer.tell(ports, own=tell_own)
 
     def _run(self, job: Job, transaction: Transaction) -> int:

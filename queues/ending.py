@@ -22,7 +22,6 @@ def finish(
         result=result,
         error=error,
     )
-    end_attempt(tx, task, state, error)
     if state != "completed":
         cancel_dependents(tx, task.seq)
 

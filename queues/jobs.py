@@ -56,8 +56,9 @@ class Parked:
         """What it returned; None if it failed, or has not been run: then it never will be."""
         if self._thread.settle(self.waiting):
             return None
-        with anyio.CancelScope(shield=True):
-            await self.waiting.done.wait()
+        if not self.waiting.done.is_set():
+            with anyio.CancelScope(shield=True):
+                await self.waiting.done.wait()
         return None if self.waiting.job.error is not None else self.waiting.job.result
 
 
@@ -72,7 +73,10 @@ class JobThread:
         """`run` settles each job of a batch; an error that it raises is that of all of them."""
         self._name = name
         self._run = run
-        self._line: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._line: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
+        self._gathered: list[_Waiting] = []
+        self._woken = 0
+        """How many the last batch woke: they ask for the next thing in the same turn of the loop."""
         self._settling = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -97,6 +101,7 @@ class JobThread:
 
     def close(self) -> None:
         """End the thread, after what waits."""
+        self._hand_over()
         with self._settling:
             self._is_closed = True
             self._line.put(None)
@@ -104,13 +109,25 @@ class JobThread:
             self._thread.join()
 
     def _put(self, waiting: _Waiting) -> None:
+        """Hand it to the thread; after this turn of the loop where several may ask, so that they share a commit."""
         with self._settling:
             if self._is_closed:
                 raise RuntimeError(f"The {self._name} is closed.")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
-            self._line.put(waiting)
+            if self._woken <= 1:  # nobody else will ask in this turn
+                self._line.put([waiting])
+                return
+            if not self._gathered:
+                waiting.loop.call_soon(self._hand_over)
+            self._gathered.append(waiting)
+
+    def _hand_over(self) -> None:
+        with self._settling:
+            gathered, self._gathered = self._gathered, []
+            if gathered:
+                self._line.put(gathered)
 
     def join(self, topic: int) -> list[Job]:
         """For inside a batch: the parked jobs about this topic, which are of the batch from now on."""
@@ -130,12 +147,12 @@ class JobThread:
     def _work(self) -> None:
         is_open = True
         while is_open:
-            line = [self._line.get()]
+            lines = [self._line.get()]
             with suppress(queue.Empty):
                 while True:
-                    line.append(self._line.get_nowait())
-            is_open = None not in line
-            self._run_batch([each for each in line if each is not None and self.settle(each)])
+                    lines.append(self._line.get_nowait())
+            is_open = None not in lines
+            self._run_batch([each for line in lines for each in line or () if self.settle(each)])
 
     def _run_batch(self, batch: Sequence[_Waiting]) -> None:
         try:
@@ -146,9 +163,9 @@ class JobThread:
         batch, self._joined = [*batch, *self._joined], []
         for loop, done in groupby(batch, key=lambda waiting: waiting.loop):
             with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-                loop.call_soon_threadsafe(_finish, list(done))
+                loop.call_soon_threadsafe(self._finish, list(done))
 
-
-def _finish(batch: Sequence[_Waiting]) -> None:
-    for waiting in batch:
-        waiting.finish()
+    def _finish(self, batch: Sequence[_Waiting]) -> None:
+        self._woken = len(batch)
+        for waiting in batch:
+            waiting.finish()

@@ -25,13 +25,23 @@ class Ringer:
         self._ears: dict[int, Callable[[int], None]] = {}
         self._sender: socket.socket | None = None
         self._opening = threading.Lock()
+        self._known: tuple[int, list[int]] | None = None
 
     def add_ear(self, port: int, hear: Callable[[int], None]) -> None:
         """An ear of this process; it also hears what comes to `port`."""
         self._ears[port] = hear
+        self._known = None
 
     def remove_ear(self, port: int) -> None:
         del self._ears[port]
+        self._known = None
+
+    def known_ports(self, version: int, tx: "Transaction") -> list[int]:
+        """`listening_ports`, read anew only where `version` says that another connection has written since."""
+        known = self._known
+        if known is None or known[0] != version:
+            known = self._known = (version, listening_ports(tx))
+        return known[1]
 
     def tell_here(self, topics: int) -> None:
         """For the event loop's own thread."""

@@ -16,7 +16,7 @@ from queues.model import Enqueued, NewTask, QueueName, Sibling, Task, TaskState
 from queues.moments import span_to_micros, to_micros
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
 from queues.rows import TASK_COLUMNS, dump, read_task
-from queues.topics import work_in
+from queues.topics import ANY_QUEUE, work_in
 
 # Task ids are read aloud, typed and quoted by models: a word that says the queue, and a number.
 ID_PREFIXES = {
@@ -65,22 +65,8 @@ def enqueue(tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = 
             _link(tx, task, new.after, answers)
             task = find_task(tx, task.id)
         answers.append(Enqueued(task, already_queued=False))
-    queues = {new.queue for new in tasks}
-    if parent is None:
-        for queue in queues:
-            _require_room(tx, queue)
-    tx.touch(work_in(queues))
+    tx.touch(work_in(new.queue for new in tasks))
     return answers
-
-
-def _require_room(tx: Transaction, queue: QueueName) -> None:
-    row = tx.row("SELECT queued FROM queue_totals WHERE queue = :queue", queue=queue)
-    assert row is not None
-    if row[0] > tx.queue_limit:
-        raise QueueFullError(
-            f"{queue} would hold {row[0]} queued tasks, and may hold {tx.queue_limit}; wait until some have run, "
-            "clear the queue, or raise the setting queue_limit. Nothing was enqueued."
-        )
 
 
 def _holder_of(tx: Transaction, new: NewTask) -> Task | None:
@@ -94,8 +80,18 @@ def _holder_of(tx: Transaction, new: NewTask) -> Task | None:
 
 
 def _insert(tx: Transaction, new: NewTask, run_id: str | None, parent: Task | None) -> Task:
-    last = tx.row("SELECT seq FROM sqlite_sequence WHERE name = 'tasks'")
-    seq = (last[0] if last else 0) + 1
+    row = tx.row(
+        "SELECT queued, (SELECT seq FROM sqlite_sequence WHERE name = 'tasks') FROM queue_totals"
+        " WHERE queue = :queue",
+        queue=new.queue,
+    )
+    assert row is not None
+    if parent is None and row[0] >= tx.queue_limit:
+        raise QueueFullError(
+            f"{new.queue} may hold {tx.queue_limit} queued tasks, and this request would bring more; wait until some "
+            "have run, clear the queue, or raise the setting queue_limit. Nothing was enqueued."
+        )
+    seq = (row[1] or 0) + 1
     payload = dump(new.payload)
     task = _queued(new, seq, run_id, payload, asked_at=parent.asked_at if parent else tx.now, now=tx.now)
     tx.run(
@@ -209,15 +205,14 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
         StaleClaimError: the attempt is not the task's current one; nothing is stored.
         InvalidTaskError: the result or a follow-up cannot be stored; nothing is stored.
     """
-    asked_to_stop = require_current(tx, task)
+    asked_to_stop, has_dependents = require_current(tx, task)
     if asked_to_stop is not None and _would_go_on(outcome):
         outcome = Cancelled(asked_to_stop)
     match outcome:
-        case Completed(result, on_record):
-            finish(tx, task, "completed", result=dump(result))
-            tx.touch(work_in(_queues_of_dependents(tx, task)))
-            if on_record is not None:
-                enqueue(tx, on_record(tx), parent=task)
+        case Completed():
+            _complete(tx, task, outcome)
+            if has_dependents:
+                tx.touch(ANY_QUEUE)
         case Failed():
             _fail(tx, task, outcome)
         case Cancelled(reason):
@@ -235,15 +230,10 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
     tx.touch()
 
 
-def _queues_of_dependents(tx: Transaction, task: Task) -> list[QueueName]:
-    return [
-        QueueName(queue)
-        for (queue,) in tx.rows(
-            "SELECT queue FROM prerequisites JOIN tasks ON tasks.seq = task_seq"
-            " WHERE after_seq = :seq AND state = 'queued'",
-            seq=task.seq,
-        )
-    ]
+def _complete(tx: Transaction, task: Task, outcome: Completed) -> None:
+    finish(tx, task, "completed", result=dump(outcome.result))
+    if outcome.on_record is not None:
+        enqueue(tx, outcome.on_record(tx), parent=task)
 
 
 def _fail(tx: Transaction, task: Task, outcome: Failed) -> None:

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -216,7 +216,8 @@ class Worker:
 
     def _end(self, tx: Transaction, task: Task, outcome: Outcome) -> Task | None:
         """The task as it is then; None where it is completed and nobody wants to know."""
-        record(tx, task, outcome, self.backoff(task.attempt))
+        backoff = self.backoff(task.attempt) if isinstance(outcome, Retry | Snooze) else timedelta()
+        record(tx, task, outcome, backoff)
         is_told = self.ended is not None or not isinstance(outcome, Completed)
         return find_task(tx, task.id) if is_told else None
 

@@ -49,6 +49,11 @@ CREATE TRIGGER begin_attempt AFTER UPDATE OF claim ON tasks WHEN NEW.claim > OLD
     INSERT INTO attempts (task_seq, claim, attempt, epoch, started_at)
     VALUES (NEW.seq, NEW.claim, NEW.attempt, NEW.epoch, NEW.started_at);
 END;
+-- With its task an attempt ends too; whatever else ends it is written by whoever does it.
+CREATE TRIGGER end_attempt AFTER UPDATE OF state ON tasks WHEN OLD.state = 'running' AND NEW.finished_at IS NOT NULL BEGIN
+    UPDATE attempts SET ended_at = NEW.finished_at, outcome = NEW.state, detail = NEW.error
+    WHERE task_seq = NEW.seq AND claim = NEW.claim AND ended_at IS NULL;
+END;
 CREATE TRIGGER remember_end_of_attempt AFTER UPDATE OF ended_at ON attempts WHEN NEW.ended_at IS NOT NULL BEGIN
     UPDATE queue_totals SET last_ended_at = max(last_ended_at, NEW.ended_at)
     WHERE queue = (SELECT queue FROM tasks WHERE seq = NEW.task_seq);

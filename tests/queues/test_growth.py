@@ -105,7 +105,8 @@ def test_the_totals_are_those_of_the_rows(desk: Desk) -> None:
 def test_a_queue_takes_no_more_tasks_than_it_may_hold_and_says_so(small_desk: Desk) -> None:
     small_desk.enqueue(fetch(), fetch(), fetch(), new(SYNC))
     with pytest.raises(
-        QueueFullError, match=r"data_fetcher would hold 5 queued tasks, and may hold 3; .*Nothing"
+        QueueFullError,
+        match=r"data_fetcher may hold 3 queued tasks, and this request would bring more; .*Nothing",
     ):
         small_desk.enqueue(new(ANALYSIS), fetch(), fetch())
     assert small_desk.do(lambda tx: list_tasks(tx, TaskFilter(), limit=10))[1] == 4
