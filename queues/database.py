@@ -210,9 +210,9 @@ class Database:
     def _commit_all(self, jobs: Sequence[Job]) -> None:
         """Commit jobs that came together; where one fails all are undone, and each is run again by itself."""
         try:
-            self._commit(jobs, tell_own=False)
+            self._commit(jobs, tell_own=False, joined=True)
         except Exception:
-            if len(jobs) == 1:
+            if len(jobs) == 1 and not self._writer.has_joined:
                 raise
             for job in jobs:
                 try:
@@ -220,20 +220,26 @@ class Database:
                 except Exception as error:  # noqa: BLE001 (raised where the work was asked for)
                     job.error = error
 
-    def _commit(self, jobs: Sequence[Job], *, tell_own: bool) -> None:
+    def _commit(self, jobs: Sequence[Job], *, tell_own: bool, joined: bool = False) -> None:
         """Run the jobs and commit them at once; then tell who waits for what they touched."""
         told = 0
         ports: list[int] = []
-        # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
-        with self._writing, _transaction(self._write_connection, "BEGIN IMMEDIATE"):
-            transaction = self._begin(self._write_connection)
-            for job in jobs:
-                told |= self._run(job, transaction)
-            if told and not tell_own:
-                for job in self._writer.join(told):
+        joining: list[Job] = []
+        try:
+            # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
+            with self._writing, _transaction(self._write_connection, "BEGIN IMMEDIATE"):
+                transaction = self._begin(self._write_connection)
+                for job in jobs:
                     told |= self._run(job, transaction)
-            if told:
-                ports = self.ringer.known_ports(self._write_connection.data_version(), transaction)
+                joining = self._writer.join(told) if joined else []
+                for job in joining:
+                    told |= self._run(job, transaction)
+                if told:
+                    ports = self.ringer.known_ports(self._write_connection.data_version(), transaction)
+        except BaseException as error:
+            for job in joining:
+                job.error = error  # what it did is undone
+            raise
         self.ringer.tell(ports, own=tell_own)
 
     def _run(self, job: Job, transaction: Transaction) -> int:

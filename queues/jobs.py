@@ -119,7 +119,7 @@ class JobThread:
             if self._woken <= 1:  # nobody else will ask in this turn
                 self._line.put([waiting])
                 return
-            if not self._gathered:
+            if not self._gathered or self._gathered[-1].loop is not waiting.loop:
                 waiting.loop.call_soon(self._hand_over)
             self._gathered.append(waiting)
 
@@ -136,6 +136,11 @@ class JobThread:
         ]
         self._joined += joining
         return [waiting.job for waiting in joining]
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether a parked job is of the present batch."""
+        return bool(self._joined)
 
     def settle(self, waiting: _Waiting) -> bool:
         with self._settling:
@@ -158,7 +163,7 @@ class JobThread:
         try:
             self._run([waiting.job for waiting in batch])
         except BaseException as error:  # noqa: BLE001 (it is raised where the work was asked for)
-            for waiting in [*batch, *self._joined]:
+            for waiting in batch:
                 waiting.job.error = error
         batch, self._joined = [*batch, *self._joined], []
         for loop, done in groupby(batch, key=lambda waiting: waiting.loop):

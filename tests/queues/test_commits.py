@@ -9,6 +9,7 @@ import apsw
 
 from queues.database import Database, Transaction
 from queues.errors import StorageError
+from queues.topics import Topic
 from tests.queues.desk import fetch
 from tests.queues.running import PATIENCE, put
 
@@ -95,6 +96,34 @@ async def test_a_disk_that_is_full_for_one_takes_nothing_from_its_neighbours(dat
     first, error, last = await behind_a_gate(database, note("a"), fill_disk, note("b"))
     assert (first, last, notes(database)) == ("a", "b", ["a", "b"])
     assert isinstance(error, StorageError)
+
+
+async def test_a_job_that_joins_a_write_and_fails_undoes_nothing_of_it(database: Database) -> None:
+    def join_and_fail(tx: Transaction) -> None:
+        note("undone")(tx)
+        raise KeyError("a bug")
+
+    def bring_work(tx: Transaction) -> str:
+        tx.touch(Topic.DATA_FETCHER)
+        return note("kept")(tx)
+
+    with database.park(Topic.DATA_FETCHER, join_and_fail) as joining:
+        assert await database.write(bring_work) == "kept"
+    assert await joining.result() is None
+    assert notes(database) == ["kept"]
+
+
+async def test_a_job_joins_only_a_write_about_its_topic_and_only_one(database: Database) -> None:
+    def bring_work(tx: Transaction) -> None:
+        tx.touch(Topic.DATA_FETCHER)
+
+    with database.park(Topic.AI_ANALYSIS, note("never")) as never:
+        with database.park(Topic.DATA_FETCHER, note("once")) as once:
+            await database.write(bring_work)
+            await database.write(bring_work)
+        assert await once.result() == "once"
+    assert await never.result() is None
+    assert notes(database) == ["once"]
 
 
 async def test_a_write_that_is_given_up_before_its_turn_is_never_made(database: Database) -> None:
