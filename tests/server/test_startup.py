@@ -1,7 +1,7 @@
 """What a start does not wait for; a real process tells what it imports (`PYTHONPROFILEIMPORTTIME`).
 
 Each of these takes tens of milliseconds, from every client that starts a server. The first fetch and the first
-analysis import what they need in a thread; `rich` prints tables; `jsonschema` and `attr` come with Claude's SDK only.
+analysis import what they need in a thread; `rich` prints tables; `jsonschema` comes with Claude's SDK only.
 """
 
 import subprocess
@@ -21,7 +21,6 @@ ONLY_TASKS = {
     "httpx",
     "claude_agent_sdk",
     "jsonschema",
-    "attr",
     "handlers.ai_analysis",
     "handlers.sources.yahoo",
 }
