@@ -25,9 +25,9 @@ import apsw
 
 from benchmarks.machine import describe
 from queues.clock import system_clock
-from queues.database import QUEUE_LIMIT, Transaction
+from queues.database import Transaction
 from queues.lifecycle import take_over
-from queues.model import NewTask, QueueName
+from queues.model import QUEUE_LIMIT, NewTask, QueueName
 from queues.outcome import Completed
 from queues.scheduler import engine_migrations
 from queues.store import claim_next, enqueue, record

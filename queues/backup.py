@@ -17,12 +17,12 @@ from typing import Any
 import apsw
 
 from queues.connection import BUSY_TIMEOUT_MS, connect, migrate
-from queues.database import QUEUE_LIMIT, Transaction
+from queues.database import Transaction
 from queues.errors import DatabaseError
 from queues.holds import hold_queue
 from queues.inspection import totals
 from queues.leader import lock_path, try_to_hold
-from queues.model import QueueName, TaskState
+from queues.model import QUEUE_LIMIT, QueueName, TaskState
 from queues.moments import from_micros
 from queues.ringing import Ringer, listening_ports
 from queues.rows import TASK_COLUMNS, read_task

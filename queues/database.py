@@ -26,6 +26,7 @@ from queues.errors import DatabaseError, StorageError
 from queues.filesystems import refuse_network
 from queues.jobs import Job, JobThread, Parked
 from queues.leader import lock_path
+from queues.model import QUEUE_LIMIT
 from queues.moments import to_micros
 from queues.ringing import Ringer
 from queues.topics import Topic
@@ -37,8 +38,6 @@ T = TypeVar("T")
 # The disk or another process is at fault, and either may recover.
 _FOR_NOW = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
 TRY_AGAIN_SECONDS = 1.0
-# A review of 81 stocks is 50 tasks; a queue this long is a client that enqueues in circles.
-QUEUE_LIMIT = 10_000
 
 
 class Transaction:

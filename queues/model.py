@@ -10,6 +10,10 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 JsonObject: TypeAlias = Mapping[str, Json]
 
 
+# A review of 81 stocks is 50 tasks; a queue this long is a client that enqueues in circles.
+QUEUE_LIMIT = 10_000
+
+
 class QueueName(StrEnum):
     """The three queues. They run in parallel; inside each, one task at a time."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from handlers.analyst.limits import SESSION_BUDGET_USD, SESSION_DEADLINE
 from handlers.stocks import Exchange
-from queues.database import QUEUE_LIMIT
+from queues.model import QUEUE_LIMIT
 
 PREFIX = "STOCKDESK_"
 TOML_NAME = "settings.toml"

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from queues.control import cancel_task, retry_task
-from queues.database import QUEUE_LIMIT, Database, Transaction
+from queues.database import Database, Transaction
 from queues.inspection import attempts_of, waiting_for
 from queues.lifecycle import take_over
-from queues.model import Attempt, JsonObject, NewTask, QueueName, Task
+from queues.model import QUEUE_LIMIT, Attempt, JsonObject, NewTask, QueueName, Task
 from queues.outcome import Completed, Outcome
 from queues.scheduler import engine_migrations
 from queues.store import claim_next, enqueue, find_task, record
