@@ -27,10 +27,10 @@ from handlers.sources.sample import sample_holdings, sample_last_day
 from queues.clock import system_clock
 from queues.database import Transaction
 from queues.inspection import totals, unfinished_tasks
+from queues.leader import lock_path
 from queues.lifecycle import find_leader
 from queues.model import QueueName, TaskState
 from queues.moments import from_micros
-from queues.scheduler import lock_path
 from server.client_config import console_script
 from server.desk import Desk, open_desk
 from server.requests import request_review

@@ -16,24 +16,22 @@ from typing import Any
 
 import apsw
 
-from queues.connection import BUSY_TIMEOUT_MS, connect, migrate
+from queues.connection import BUSY_TIMEOUT_MS, Migrations, connect, migrate
 from queues.database import Transaction
 from queues.errors import DatabaseError
 from queues.holds import hold_queue
 from queues.inspection import totals
 from queues.leader import lock_path, try_to_hold
+from queues.lifecycle import requeue_interrupted
 from queues.model import QUEUE_LIMIT, QueueName, TaskState
 from queues.moments import from_micros
 from queues.ringing import Ringer, listening_ports
 from queues.rows import TASK_COLUMNS, read_task
-from queues.store import finish, requeue
 
 # Names the hold that a restore sets.
 RESTORE = "restore"
 # `leader` and `listeners` tell of the processes that are, not of the work that was: a restore leaves them alone.
 _OF_WORK = "tbl_name NOT IN ('leader', 'listeners') AND tbl_name NOT LIKE 'sqlite~_%' ESCAPE '~'"
-
-Migrations = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,16 +225,9 @@ def _replace(tx: Transaction) -> None:
 
 
 def _queue_again(tx: Transaction) -> list[str]:
-    running = [
-        read_task(row)
-        for row in tx.rows(f"SELECT {TASK_COLUMNS} FROM tasks WHERE state = 'running' ORDER BY seq")
-    ]
-    for task in running:
-        if task.cancel_requested is not None:
-            finish(tx, task, "cancelled", error=task.cancel_requested)
-        else:
-            requeue(tx, task, "interrupted", "It ran when the backup was made; it starts again.", spent=0)
-    return [task.id for task in running]
+    rows = tx.rows(f"SELECT {TASK_COLUMNS} FROM tasks WHERE state = 'running' ORDER BY seq")
+    note = "It ran when the backup was made; it starts again."
+    return requeue_interrupted(tx, map(read_task, rows), note)
 
 
 def _hold_analyses(tx: Transaction) -> int:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TypeAlias
 
 import apsw
 
@@ -21,6 +22,9 @@ OLDEST_SAFE_SQLITE = 3_051_003
 BUSY_TIMEOUT_MS = 10_000
 # What is left of the write-ahead log once it was emptied into the file, however long a reader had kept it growing.
 WAL_KEPT_BYTES = 8_000_000
+
+Migrations: TypeAlias = Mapping[str, Sequence[str]]
+"""Per component the numbered steps of its schema."""
 
 
 def connect(path: Path) -> apsw.Connection:
@@ -67,9 +71,7 @@ def numbered_steps(folder: Path) -> list[str]:
     return [step.read_text(encoding="utf-8") for step in steps]
 
 
-def migrate(
-    connection: apsw.Connection, migrations: Mapping[str, Sequence[str]], lock: Path | None = None
-) -> None:
+def migrate(connection: apsw.Connection, migrations: Migrations, lock: Path | None = None) -> None:
     """Bring every component to its last step, all in one transaction; each step runs once.
 
     A file that an older version wrote is migrated under the leader's `lock`: no process of that version may run
@@ -93,9 +95,7 @@ def migrate(
                 time.sleep(0.01)  # another process may be at it
 
 
-def require_known_versions(
-    connection: apsw.Connection, migrations: Mapping[str, Sequence[str]]
-) -> dict[str, int]:
+def require_known_versions(connection: apsw.Connection, migrations: Migrations) -> dict[str, int]:
     """The components that lack steps, and how many they have.
 
     Raises:
@@ -119,7 +119,7 @@ def require_known_versions(
     return lacking
 
 
-def _run_steps(connection: apsw.Connection, migrations: Mapping[str, Sequence[str]]) -> None:
+def _run_steps(connection: apsw.Connection, migrations: Migrations) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         _require_ours(connection)

@@ -21,7 +21,7 @@ import anyio
 import apsw
 
 from queues.clock import Clock, system_clock
-from queues.connection import connect, migrate, require_known_versions
+from queues.connection import Migrations, connect, migrate, require_known_versions
 from queues.errors import DatabaseError, StorageError
 from queues.filesystems import refuse_network
 from queues.jobs import Job, JobThread, Parked
@@ -82,7 +82,7 @@ class Database:
     def __init__(
         self,
         path: Path,
-        migrations: Mapping[str, Sequence[str]],
+        migrations: Migrations,
         clock: Clock = system_clock,
         *,
         queue_limit: int = QUEUE_LIMIT,
@@ -199,8 +199,8 @@ class Database:
 
     def _look(self, jobs: Sequence[Job]) -> None:
         with self._reading, _transaction(self._read_connection, "BEGIN"):
+            transaction = self._begin(self._read_connection)
             for job in jobs:
-                transaction = self._begin(self._read_connection)
                 try:
                     job.result = job.work(transaction)
                 except Exception as error:  # noqa: BLE001 (raised where the work was asked for)

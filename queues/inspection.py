@@ -78,7 +78,7 @@ def list_tasks(
 def _newest(tx: Transaction, queue: QueueName, state: TaskState, limit: int, before: int | None) -> list[int]:
     """Of one queue and state, from its own run in an index: what is rare is found without passing what is not."""
     # Written out, for an index of some states serves only a query that names one of them.
-    is_state = f"state = '{state}' AND state {'=' if state is TaskState.QUEUED else '<>'} 'queued'"
+    is_state = f"state = '{state}'" + ("" if state is TaskState.QUEUED else " AND state <> 'queued'")
     return [
         seq
         for (seq,) in tx.rows(

@@ -1,5 +1,6 @@
 """What leading means in the database: taking over, leaving, and forgetting what is old."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,17 +78,22 @@ def interrupt(tx: Transaction, epoch: int) -> list[str]:
     """
     if tx.run("UPDATE leader SET epoch = epoch + 1 WHERE epoch = :epoch", epoch=epoch) == 0:
         return []
-    interrupted: list[str] = []
-    for row in tx.rows(
+    rows = tx.rows(
         f"SELECT {TASK_COLUMNS} FROM tasks WHERE state = 'running' AND epoch = :epoch", epoch=epoch
-    ):
-        task = read_task(row)
+    )
+    tx.touch(EVERYTHING)
+    return requeue_interrupted(tx, map(read_task, rows), "Interrupted by a shutdown; it starts again.")
+
+
+def requeue_interrupted(tx: Transaction, running: Iterable[Task], note: str) -> list[str]:
+    """Queue again what was interrupted, nothing spent; cancel what was to be cancelled. Returns the ids of all."""
+    interrupted: list[str] = []
+    for task in running:
         if task.cancel_requested is not None:
             finish(tx, task, "cancelled", error=task.cancel_requested)
         else:
-            requeue(tx, task, "interrupted", "Interrupted by a shutdown; it starts again.", spent=0)
+            requeue(tx, task, "interrupted", note, spent=0)
         interrupted.append(task.id)
-    tx.touch(EVERYTHING)
     return interrupted
 
 

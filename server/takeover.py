@@ -5,11 +5,10 @@ from datetime import timedelta
 import anyio
 
 from queues.doorbell import answers
-from queues.leader import is_led
+from queues.leader import is_led, lock_path
 from queues.lifecycle import find_leader
 from queues.model import Leader
 from queues.processes import Process, is_running, kill_now, this_process
-from queues.scheduler import lock_path
 from server.desk import Desk
 from server.watching import ended
 

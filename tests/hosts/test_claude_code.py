@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from handlers.analyst.cli import find_cli
+from queues.leader import lock_path
 from queues.lifecycle import find_leader
 from queues.model import TaskState
-from queues.scheduler import lock_path
 from tests.handlers.claude import is_alive, launched_pid, until
 from tests.hosts.serve import PATIENCE_SECONDS, STOCKDESK, desk_environment, opened, task_and_history
 from tests.standins.claude_scripts import always

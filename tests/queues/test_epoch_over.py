@@ -5,10 +5,10 @@ import anyio
 from queues.context import TaskContext
 from queues.database import Database, Transaction
 from queues.inspection import attempts_of
+from queues.leader import lock_path
 from queues.lifecycle import find_leader
 from queues.model import TaskState
 from queues.outcome import Completed, Outcome
-from queues.scheduler import lock_path
 from queues.topics import EVERYTHING
 from tests.queues.desk import FETCH, NOTHING, fetch
 from tests.queues.running import look, manager, put, serving, until_ended, until_running

@@ -13,9 +13,9 @@ import anyio.lowlevel
 import pytest
 
 from queues.inspection import attempts_of
+from queues.leader import lock_path
 from queues.lifecycle import find_leader
 from queues.model import QueueName, Task, TaskState
-from queues.scheduler import lock_path
 from tests.queues.desk import ANALYSIS, fetch, new
 from tests.queues.running import PATIENCE, look, manager, open_database, put
 

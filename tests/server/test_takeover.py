@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from queues.leader import lock_path
 from queues.lifecycle import find_leader
 from queues.model import NewTask, QueueName, TaskState
 from queues.processes import is_running, process_of
-from queues.scheduler import lock_path
 from queues.store import enqueue
 from tests.hosts.serve import STOCKDESK, Serve, desk_environment, look, opened, task_and_history
 from tests.standins.claude_scripts import always
