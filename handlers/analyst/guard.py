@@ -13,7 +13,6 @@ Standard library only, and modules of ours that need no more: it runs without si
 """
 
 import ctypes
-import fcntl
 import os
 import signal
 import sys
@@ -80,6 +79,8 @@ def _die_with(parent: int) -> None:
 
 
 def _take(lock_file: str) -> None:
+    import fcntl  # noqa: PLC0415 (Windows has none, and `scrubbed` serves there too)
+
     lock = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
     os.set_inheritable(lock, True)
     signal.signal(signal.SIGALRM, _give_up)

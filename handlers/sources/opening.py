@@ -27,8 +27,7 @@ async def open_sources(
         ValueError: a name that is neither.
         SourceError: the certificates cannot be read.
     """
-    # In a thread: reading the certificates takes a while.
-    async with await anyio.to_thread.run_sync(_new_client) as client:
+    async with await new_client() as client:
         yahoo = YahooSource(client, Pace(requests_per_second), yahoo_base_url)
         known: dict[str, PriceSource] = {source.name: source for source in (yahoo, SampleSource())}
         unknown = [name for name in names if name not in known]
@@ -37,9 +36,16 @@ async def open_sources(
         yield [known[name] for name in names]
 
 
-def _new_client() -> httpx.AsyncClient:
+async def new_client() -> httpx.AsyncClient:
+    """The client of all sources; to be used as a context.
+
+    Raises:
+        SourceError: the certificates cannot be read.
+    """
+    headers = {"User-Agent": USER_AGENT}
     try:
-        return httpx.AsyncClient(timeout=TIMEOUT, headers={"User-Agent": USER_AGENT})
+        # In a thread: reading the certificates takes a while.
+        return await anyio.to_thread.run_sync(lambda: httpx.AsyncClient(timeout=TIMEOUT, headers=headers))
     except OSError as error:
         raise SourceError(
             f"The certificates for HTTPS cannot be read ({error}); correct or unset SSL_CERT_FILE, "

@@ -6,7 +6,9 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from handlers.sources.opening import TIMEOUT, USER_AGENT
+from handlers.sources.base import SourceError
+from handlers.sources.opening import new_client
+from handlers.sources.yahoo import chart_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,11 @@ async def ask_yahoo(base_url: str, now: datetime) -> Answer:
     """Ask once for a week of one stock's prices; never raises for an answer or the lack of one."""
     start, end = (int(moment.timestamp()) for moment in (now - timedelta(days=7), now))
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT, headers={"User-Agent": USER_AGENT}) as client:
-            response = await client.get(
-                f"{base_url.rstrip('/')}/v8/finance/chart/KO",
-                params={"period1": start, "period2": end, "interval": "1d"},
-            )
+        async with await new_client() as client:
+            query = {"period1": start, "period2": end, "interval": "1d"}
+            response = await client.get(chart_url(base_url, "KO"), params=query)
+    except SourceError as error:
+        return Answer(f"cannot be asked: {error}", None)
     except httpx.RequestError as error:
         return Answer(f"does not answer: {error or type(error).__name__}", None)
     trouble = None if response.is_success else f"answers {response.status_code} {response.reason_phrase}"

@@ -86,6 +86,10 @@ def yahoo_symbol(stock: Stock) -> str:
     return stock.symbol.replace(".", "-") if suffix is None else stock.symbol + suffix
 
 
+def chart_url(base_url: str, symbol: str) -> str:
+    return f"{base_url.rstrip('/')}/v8/finance/chart/{quote(symbol, safe='')}"
+
+
 class YahooSource:
     """One shared client and one pace for all stocks. The client brings the timeouts.
 
@@ -104,7 +108,7 @@ class YahooSource:
     ) -> None:
         self._client = client
         self._pace = pace
-        self._base_url = base_url.rstrip("/")
+        self._base_url = base_url
         self._monotonic = monotonic
         self._rests_until = 0.0
 
@@ -132,7 +136,7 @@ class YahooSource:
             "interval": "1d",
             "events": "div,splits",
         }
-        url = f"{self._base_url}/v8/finance/chart/{quote(yahoo_symbol(stock), safe='')}"
+        url = chart_url(self._base_url, yahoo_symbol(stock))
         self._require_awake(stock)
         await self._pace.turn()
         self._require_awake(stock)  # an answer may have come while this one waited for its turn

@@ -195,6 +195,15 @@ def test_a_source_that_answers_is_well(settings: Settings, yahoo: HttpSource) ->
     assert found(asked, "clock") == []
 
 
+def test_certificates_that_cannot_be_read_are_a_finding(
+    settings: Settings, yahoo: HttpSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    level, what, _ = one(chosen(settings, price_sources=("yahoo",), yahoo_base_url=yahoo.url), "yahoo")
+    assert level == "warning"
+    assert "correct or unset SSL_CERT_FILE" in what
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_source_that_refuses_is_a_warning(settings: Settings, yahoo: HttpSource, status: int) -> None:
     yahoo.script = always_answer(Reply(status))
