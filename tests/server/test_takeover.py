@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,38 +18,9 @@ from queues.model import NewTask, QueueName, TaskState
 from queues.processes import is_running, process_of
 from queues.store import enqueue
 from tests.hosts.serve import STOCKDESK, Serve, desk_environment, look, opened, task_and_history
-from tests.standins.claude_scripts import always
-from tests.standins.messages_api import MessagesApi, Stalls, submits_all
+from tests.standins.messages_api import MessagesApi, submits_all
 
 STALLING_DESK = Path(__file__).parent / "programs" / "stalling_desk.py"
-
-
-@pytest.fixture
-def api() -> Iterator[MessagesApi]:
-    with MessagesApi(always(Stalls())) as standin:
-        yield standin
-
-
-@pytest.fixture
-def leader(tmp_path: Path, api: MessagesApi) -> Iterator[Serve]:
-    with Serve(desk_environment(tmp_path, api.url)) as serve:
-        yield serve.initialize()
-
-
-@pytest.fixture
-def task_id(leader: Serve, api: MessagesApi) -> str:
-    """An analysis in the middle of its session."""
-    answer = leader.call("enqueue_ai_analysis", symbols=["AAPL", "MSFT"], exchange="NASDAQ")
-    api.wait_for_requests(1)
-    [task_id] = (task_id for task_id in answer["task_ids"] if task_id.startswith("analysis-"))
-    return task_id
-
-
-@pytest.fixture
-def follower(tmp_path: Path, api: MessagesApi, task_id: str) -> Iterator[Serve]:
-    assert task_id
-    with Serve(desk_environment(tmp_path, api.url)) as serve:
-        yield serve.initialize()
 
 
 def stockdesk(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
