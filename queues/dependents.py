@@ -21,22 +21,47 @@ def link_prerequisite(tx: Transaction, task: Task, prerequisite: Task) -> None:
     Raises:
         InvalidTaskError: `prerequisite` waits for `task` itself; both would wait for ever.
     """
-    if tx.row(
+    if _waits_for(tx, prerequisite.seq, task.seq):
+        raise InvalidTaskError(f"{task.id} cannot wait for {prerequisite.id}, which waits for {task.id}.")
+    _link(tx, task.seq, prerequisite.seq)
+
+
+def move_dependents(tx: Transaction, parent: Task, rest: Task) -> None:
+    """Let what waits for `parent` wait for `rest` too, which goes on with its work.
+
+    All but completed ones: a cancelled one may be retried. And but one that `rest` itself waits for: its work, which
+    another task was to do already, comes later.
+    """
+    for (seq,) in tx.rows(
+        "SELECT task_seq FROM prerequisites JOIN tasks ON seq = task_seq"
+        " WHERE after_seq = :parent AND state <> 'completed' ORDER BY task_seq",
+        parent=parent.seq,
+    ):
+        if not _waits_for(tx, rest.seq, seq):
+            _link(tx, seq, rest.seq)
+
+
+def _waits_for(tx: Transaction, seq: int, other: int) -> bool:
+    """Whether task `seq` is `other`, or waits for it, directly or not."""
+    row = tx.row(
         """
         WITH RECURSIVE earlier (seq) AS (
-            VALUES (:after) UNION SELECT after_seq FROM prerequisites JOIN earlier ON task_seq = seq)
-        SELECT 1 FROM earlier WHERE seq = :task
+            VALUES (:seq) UNION SELECT after_seq FROM prerequisites JOIN earlier ON task_seq = seq)
+        SELECT 1 FROM earlier WHERE seq = :other
         """,
-        task=task.seq,
-        after=prerequisite.seq,
-    ):
-        raise InvalidTaskError(f"{task.id} cannot wait for {prerequisite.id}, which waits for {task.id}.")
+        seq=seq,
+        other=other,
+    )
+    return row is not None
+
+
+def _link(tx: Transaction, seq: int, after_seq: int) -> None:
     tx.run(
         "INSERT OR IGNORE INTO prerequisites (task_seq, after_seq) VALUES (:task, :after)",
-        task=task.seq,
-        after=prerequisite.seq,
+        task=seq,
+        after=after_seq,
     )
-    cancel_dependents(tx, prerequisite.seq)
+    cancel_dependents(tx, after_seq)
 
 
 def cancel_dependents(tx: Transaction, seq: int) -> None:

@@ -46,7 +46,8 @@ class NewTask:
     """A task as its caller wants it.
 
     `after` names prerequisites: it runs once all of them are completed, and is cancelled when one of them
-    fails or is cancelled. `carried` puts it before the others of its priority (remainders). A task with an
+    fails or is cancelled. `carried` puts it before the others of its priority; a carried follow-up is the remainder
+    of its parent, so what waits for the parent waits for it as well. A task with an
     `approval_window` does not start once that much time has passed since it was asked for; it then waits for
     a person. `timeout` bounds one attempt.
     """

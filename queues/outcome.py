@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from queues.database import Transaction
-from queues.model import JsonObject, NewTask
+from queues.model import Enqueued, JsonObject, NewTask
 
 OnRecord: TypeAlias = Callable[[Transaction], Sequence[NewTask]]
 """Runs inside the transaction that records the outcome; writes what belongs to it, returns follow-ups."""
+
+Result: TypeAlias = JsonObject | Callable[[Sequence[Enqueued]], JsonObject]
+"""The result, or a function that makes it from what the follow-ups became, to name their ids."""
 
 OnFailure: TypeAlias = Callable[[Transaction], None]
 """Like `OnRecord`, but nothing follows a failure; it runs before what waits for the task is cancelled."""
@@ -25,7 +28,9 @@ class HoldRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    result: JsonObject
+    """Carried follow-ups go on with the task's work: what waits for the task then waits for them too."""
+
+    result: Result
     on_record: OnRecord | None = None
 
 

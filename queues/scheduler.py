@@ -13,7 +13,7 @@ from anyio.abc import TaskStatus
 
 from queues.connection import numbered_steps
 from queues.context import Handler
-from queues.database import Database, Transaction
+from queues.database import Database, Transaction, Work
 from queues.doorbell import Doorbell
 from queues.errors import DatabaseError, EpochOverError, StorageError
 from queues.leader import LeaderLock, is_led, lock_path
@@ -59,14 +59,19 @@ class SequentialQueueManager:
         command: str,
         backoff: Backoff = exponential_backoff,
         retention: timedelta = timedelta(days=90),
+        on_lead: Work[None] | None = None,
     ) -> None:
-        """`handlers` by kind of task; `command` says in status views what kind of process this is."""
+        """`handlers` by kind of task; `command` says in status views what kind of process this is.
+
+        `on_lead` runs in the transaction in which this process begins to lead.
+        """
         self.bell = Doorbell(database)
         self._database = database
         self._handlers = handlers
         self._command = command
         self._backoff = backoff
         self._retention = retention
+        self._on_lead = on_lead
         self._lock = LeaderLock(lock_path(database.path))
         self._epoch: int | None = None
         self._is_running = False
@@ -174,7 +179,10 @@ class SequentialQueueManager:
     def _take_over(self, tx: Transaction) -> int:
         # A newer version may have migrated the file while this process waited for the lock.
         self._database.require_known_schema()
-        return take_over(tx, self._command, self.bell.port)
+        epoch = take_over(tx, self._command, self.bell.port)
+        if self._on_lead is not None:
+            self._on_lead(tx)
+        return epoch
 
     async def _keep_running(self, worker: Worker) -> None:
         while True:

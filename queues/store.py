@@ -8,7 +8,7 @@ import apsw
 
 from queues.context import require_current
 from queues.database import Transaction
-from queues.dependents import link_prerequisite
+from queues.dependents import link_prerequisite, move_dependents
 from queues.ending import finish, requeue
 from queues.errors import InvalidTaskError, QueueFullError, UnknownTaskError
 from queues.holds import hold_queue
@@ -39,8 +39,10 @@ def find_task(tx: Transaction, task_id: str) -> Task:
     return read_task(row)
 
 
-def enqueue(tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = None) -> list[Enqueued]:
-    """Store these tasks as queued, in this order, as one run (that of `parent`, or a new one).
+def enqueue(
+    tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = None, run_id: str | None = None
+) -> list[Enqueued]:
+    """Store these tasks as queued, in this order, as one run: `run_id`, that of `parent`, or a new one.
 
     A task whose dedup key is held by an unfinished one is not stored; the holder is returned in its place.
 
@@ -50,7 +52,7 @@ def enqueue(tx: Transaction, tasks: Sequence[NewTask], *, parent: Task | None = 
         QueueFullError: more would be queued than the queue may hold; follow-ups of a `parent` are never refused.
     """
     answers: list[Enqueued] = []
-    run_id = parent.run_id if parent else None
+    run_id = parent.run_id if parent else run_id
     for new in tasks:
         holder = None if new.dedup_key is None else _holder_of(tx, new)
         if holder is not None:
@@ -210,9 +212,7 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
         outcome = Cancelled(asked_to_stop)
     match outcome:
         case Completed():
-            _complete(tx, task, outcome)
-            if has_dependents:
-                tx.touch(ANY_QUEUE)
+            _complete(tx, task, outcome, has_dependents=has_dependents)
         case Failed():
             _fail(tx, task, outcome)
         case Cancelled(reason):
@@ -230,10 +230,22 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
     tx.touch()
 
 
-def _complete(tx: Transaction, task: Task, outcome: Completed) -> None:
-    finish(tx, task, "completed", result=dump(outcome.result))
-    if outcome.on_record is not None:
-        enqueue(tx, outcome.on_record(tx), parent=task)
+def _complete(tx: Transaction, task: Task, outcome: Completed, *, has_dependents: bool) -> None:
+    result = None if callable(outcome.result) else dump(outcome.result)
+    finish(tx, task, "completed", result=result or "{}")
+    new: Sequence[NewTask] = () if outcome.on_record is None else outcome.on_record(tx)
+    follow_ups = enqueue(tx, new, parent=task) if new else []
+    if callable(outcome.result):  # the follow-ups take over the dedup key of a task that has ended
+        tx.run(
+            "UPDATE tasks SET result = :result WHERE seq = :seq",
+            seq=task.seq,
+            result=dump(outcome.result(follow_ups)),
+        )
+    if has_dependents:
+        for wish, follow_up in zip(new, follow_ups, strict=True):
+            if wish.carried:
+                move_dependents(tx, task, follow_up.task)
+        tx.touch(ANY_QUEUE)
 
 
 def _fail(tx: Transaction, task: Task, outcome: Failed) -> None:

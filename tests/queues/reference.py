@@ -218,6 +218,33 @@ class Model:
             if self.tasks[number].state in (FAILED, CANCELLED):
                 self.cancel_dependents(self.tasks[number])
 
+    def waits_for(self, number: int, other: int) -> bool:
+        return number == other or any(self.waits_for(each, other) for each in self.tasks[number].after)
+
+    def move_dependents(self, parent: ModelTask, rest: int) -> None:
+        for task in list(self.tasks.values()):
+            if (
+                parent.number in task.after
+                and task.state is not COMPLETED
+                and not self.waits_for(rest, task.number)
+            ):
+                task.after.add(rest)
+                self.cancel_if_broken(task)
+
+    def amend(self, task: ModelTask, key: str | None, after: set[int]) -> bool:
+        """Whether it may be changed so; then it is."""
+        holder = self.holder(task.queue, key)
+        if (
+            task.state is not QUEUED
+            or holder not in (None, task)
+            or any(self.waits_for(each, task.number) for each in after)
+        ):
+            return False
+        task.key = key
+        task.after |= after
+        self.cancel_if_broken(task)
+        return True
+
     def revive_dependents(self, cause: ModelTask) -> list[int]:
         revived: list[int] = []
         for task in self.tasks.values():

@@ -1,12 +1,13 @@
 """Dedup keys, and follow-ups that are enqueued with the record of their parent."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from queues.errors import InvalidTaskError
 from queues.inspection import prerequisites_of
-from queues.model import Sibling, TaskState
+from queues.model import Enqueued, JsonObject, Sibling, TaskState
 from queues.outcome import Completed, Failed
 from queues.store import enqueue
 from tests.queues.desk import ANALYSIS, FETCH, NOTHING, SYNC, Desk, fetch, new
@@ -70,3 +71,55 @@ def test_a_follow_up_was_asked_for_when_its_parent_was(desk: Desk) -> None:
     desk.run_one(Completed(NOTHING, lambda _: [new(ANALYSIS, approval_window=24 * HOUR)]), queue=SYNC)
     desk.pass_time(5 * HOUR)
     assert desk.claim(ANALYSIS) is None
+
+
+def test_what_waits_for_a_task_waits_for_its_remainder_too(desk: Desk) -> None:
+    parent, waiting = desk.enqueue(fetch(), new(ANALYSIS, after=(Sibling(0),)))
+    desk.run_one(Completed(NOTHING, lambda _: [fetch(carried=True)]))
+    rest = desk.start()
+    assert desk.do(lambda tx: prerequisites_of(tx, waiting)) == [
+        (parent.id, TaskState.COMPLETED),
+        (rest.id, TaskState.RUNNING),
+    ]
+    assert desk.claim(ANALYSIS) is None
+    desk.end(rest)
+    assert desk.start(ANALYSIS).id == waiting.id
+
+
+def test_what_waits_for_a_task_does_not_wait_for_its_other_follow_ups(desk: Desk) -> None:
+    _, waiting = desk.enqueue(fetch(), new(ANALYSIS, after=(Sibling(0),)))
+    desk.run_one(Completed(NOTHING, lambda _: [fetch()]))
+    assert desk.start(ANALYSIS).id == waiting.id
+
+
+def test_the_failure_of_a_remainder_cancels_what_waits_and_its_retry_brings_it_back(desk: Desk) -> None:
+    _, waiting = desk.enqueue(fetch(), new(ANALYSIS, after=(Sibling(0),)))
+    desk.run_one(Completed(NOTHING, lambda _: [fetch(carried=True)]))
+    rest = desk.run_one(Failed("no such stock"))
+    assert desk.look(waiting).state is TaskState.CANCELLED
+    assert desk.retry(rest)[1] == [waiting.id]
+
+
+def test_a_remainder_whose_work_comes_later_makes_nothing_wait_for_ever(desk: Desk) -> None:
+    """Its dedup key is held by a task that itself waits for the one that waits for the parent."""
+    desk.enqueue(fetch(), fetch(after=(Sibling(0),)), fetch(dedup_key="rest", after=(Sibling(1),)))
+    desk.run_one(Completed(NOTHING, lambda _: [fetch(dedup_key="rest", carried=True)]))
+    assert [desk.run_one().id, desk.run_one().id] == ["fetch-2", "fetch-3"]
+
+
+def test_a_result_can_name_the_follow_ups(desk: Desk) -> None:
+    desk.enqueue_one(fetch(dedup_key="INFY"))
+
+    def result(follow_ups: Sequence[Enqueued]) -> JsonObject:
+        return {"moved": [each.task.id for each in follow_ups]}
+
+    ended = desk.run_one(Completed(result, lambda _: [fetch(dedup_key="INFY"), fetch()]))
+    assert ended.result == {"moved": ["fetch-2", "fetch-3"]}
+
+
+def test_a_result_made_from_follow_ups_that_json_cannot_hold_leaves_the_task_running(desk: Desk) -> None:
+    desk.enqueue_one(fetch())
+    task = desk.start()
+    with pytest.raises(InvalidTaskError):
+        desk.end(task, Completed(lambda _: {"value": float("nan")}, lambda _: [fetch()]))
+    assert desk.look(task).state is TaskState.RUNNING

@@ -10,9 +10,10 @@ import pytest
 from queues import worker as worker_module
 from queues.context import TaskContext
 from queues.database import Database, Transaction
-from queues.holds import hold_queue
+from queues.holds import hold_queue, release_queue
 from queues.model import QueueName, Sibling, Task, TaskState
 from queues.outcome import Completed, Failed, HoldRequest, Outcome, Retry, Snooze
+from queues.scheduler import SequentialQueueManager
 from queues.store import claim_next, enqueue
 from queues.waking import is_drained
 from tests.queues.desk import ANALYSIS, FETCH, NOTHING, SYNC, fetch, new
@@ -50,6 +51,17 @@ async def test_within_a_queue_no_two_attempts_overlap(database: Database) -> Non
         attempts = spans(database, queue)
         assert len(attempts) == 16
         assert all(end <= next_start for (_, end), (next_start, _) in pairwise(attempts))
+
+
+async def test_what_is_to_be_done_first_is_done_before_a_queue_starts(database: Database) -> None:
+    put(database, fetch())
+    database.write_now(lambda tx: hold_queue(tx, FETCH, "model=old", "unknown model"))
+
+    def release(tx: Transaction) -> None:
+        release_queue(tx, FETCH, "model=old")
+
+    desk = SequentialQueueManager(database, HANDLERS, command="test", on_lead=release)
+    assert await drain(desk) == {SYNC: [], FETCH: ["fetch-1"], ANALYSIS: []}
 
 
 # --- draining

@@ -8,8 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
+from queues.amending import amend_task
 from queues.control import clear_queue
-from queues.errors import DedupKeyTakenError, StaleClaimError, TaskStateError
+from queues.database import Transaction
+from queues.errors import DedupKeyTakenError, EngineError, StaleClaimError, TaskStateError
 from queues.holds import approve_old, hold_queue, release_queue
 from queues.lifecycle import forget_finished, interrupt, rescue_left_over, take_over
 from queues.model import NewTask, TaskState
@@ -30,6 +32,7 @@ WEIGHTS = {
     "snooze": 2,
     "cancel": 1,
     "clear": 1,
+    "amend": 2,
     "retry": 2,
     "hold": 1,
     "release": 2,
@@ -61,7 +64,7 @@ class StoreAgainstModel(StoreBesideModel):
     def is_possible(self, name: str) -> bool:
         if name in OF_A_RUNNING_TASK:
             return bool(self.running())
-        if name in ("cancel", "retry"):
+        if name in ("amend", "cancel", "retry"):
             return bool(self.model.tasks)
         if name == "start":  # that nothing starts where nothing may is looked at after every step
             return bool(self.startable())
@@ -91,6 +94,23 @@ class StoreAgainstModel(StoreBesideModel):
         queue = data.draw(queues)
         expected = self.model.clear(queue)
         assert {task.seq for task in self.desk.do(lambda tx: clear_queue(tx, queue, "cleared"))} == expected
+
+    def amend(self, data: st.DataObject) -> None:
+        task = data.draw(st.sampled_from(list(self.model.tasks.values())))
+        key = data.draw(st.sampled_from([None, "a", "b"]))
+        after = data.draw(st.sets(st.sampled_from(list(self.model.tasks)), max_size=2))
+        actual = self.stored(task)
+
+        def change(tx: Transaction) -> None:
+            amend_task(
+                tx, actual.id, payload=NOTHING, dedup_key=key, after=[self.ids[each] for each in after]
+            )
+
+        if self.model.amend(task, key, after):
+            self.desk.do(change)
+        else:
+            with pytest.raises(EngineError):
+                self.desk.do(change)
 
     def retry(self, data: st.DataObject) -> None:
         task = data.draw(st.sampled_from(list(self.model.tasks.values())))
@@ -146,7 +166,10 @@ class StoreAgainstModel(StoreBesideModel):
             new: list[NewTask] = []
         else:
             self.model.finish(task, TaskState.COMPLETED)
-            new, _ = self.enqueue_in_model(follow_ups, parent=task)
+            new, answers = self.enqueue_in_model(follow_ups, parent=task)
+            for wish, (number, _) in zip(follow_ups, answers, strict=True):
+                if wish.carried:
+                    self.model.move_dependents(task, number)
         self.desk.end(claim, Completed(NOTHING, lambda _: new))
         self.remember(self.all_stored())
 
