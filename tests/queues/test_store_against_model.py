@@ -25,10 +25,10 @@ from tests.queues.machine import SOURCES, StoreBesideModel, queues, spans, wishe
 WEIGHTS = {
     "enqueue": 4,
     "start": 8,
-    "complete": 3,
+    "complete": 8,
     "fail": 2,
     "give_up": 2,
-    "fail_for_now": 3,
+    "fail_for_now": 4,
     "snooze": 2,
     "cancel": 1,
     "clear": 1,
@@ -42,7 +42,7 @@ WEIGHTS = {
     "come_back_stale": 1,
     "crash": 1,
     "shut_down": 1,
-    "meet_an_error": 1,
+    "meet_an_error": 6,
     "forget": 1,
 }
 OF_A_RUNNING_TASK = {"complete", "fail", "give_up", "fail_for_now", "snooze", "meet_an_error"}
