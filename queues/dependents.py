@@ -1,5 +1,7 @@
 """Tasks that wait for others, and what the end of one means for those that wait for it."""
 
+from collections.abc import Sequence
+
 from queues.database import Transaction
 from queues.errors import InvalidTaskError
 from queues.model import Task
@@ -26,17 +28,22 @@ def link_prerequisite(tx: Transaction, task: Task, prerequisite: Task) -> None:
     _link(tx, task.seq, prerequisite.seq)
 
 
-def move_dependents(tx: Transaction, parent: Task, rest: Task) -> None:
-    """Let what waits for `parent` wait for `rest` too, which goes on with its work.
-
-    All but completed ones: a cancelled one may be retried. And but one that `rest` itself waits for: its work, which
-    another task was to do already, comes later.
-    """
-    for (seq,) in tx.rows(
+def dependents_of(tx: Transaction, seq: int) -> list[int]:
+    """What waits for task `seq`, or would if it were retried."""
+    rows = tx.rows(
         "SELECT task_seq FROM prerequisites JOIN tasks ON seq = task_seq"
-        " WHERE after_seq = :parent AND state <> 'completed' ORDER BY task_seq",
-        parent=parent.seq,
-    ):
+        " WHERE after_seq = :seq AND state <> 'completed' ORDER BY task_seq",
+        seq=seq,
+    )
+    return [task_seq for (task_seq,) in rows]
+
+
+def move_dependents(tx: Transaction, dependents: Sequence[int], rest: Task) -> None:
+    """Let these tasks, which waited for the parent of `rest`, wait for `rest` too, which goes on with its work.
+
+    But not one that `rest` itself waits for: its work, which another task was to do already, comes later.
+    """
+    for seq in dependents:
         if not _waits_for(tx, rest.seq, seq):
             _link(tx, seq, rest.seq)
 

@@ -8,7 +8,7 @@ import apsw
 
 from queues.context import require_current
 from queues.database import Transaction
-from queues.dependents import link_prerequisite, move_dependents
+from queues.dependents import dependents_of, link_prerequisite, move_dependents
 from queues.ending import finish, requeue
 from queues.errors import InvalidTaskError, QueueFullError, UnknownTaskError
 from queues.holds import hold_queue
@@ -233,6 +233,7 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
 def _complete(tx: Transaction, task: Task, outcome: Completed, *, has_dependents: bool) -> None:
     result = None if callable(outcome.result) else dump(outcome.result)
     finish(tx, task, "completed", result=result or "{}")
+    dependents = dependents_of(tx, task.seq) if has_dependents else ()
     new: Sequence[NewTask] = () if outcome.on_record is None else outcome.on_record(tx)
     follow_ups = enqueue(tx, new, parent=task) if new else []
     if callable(outcome.result):  # the follow-ups take over the dedup key of a task that has ended
@@ -241,10 +242,10 @@ def _complete(tx: Transaction, task: Task, outcome: Completed, *, has_dependents
             seq=task.seq,
             result=dump(outcome.result(follow_ups)),
         )
-    if has_dependents:
+    if dependents:
         for wish, follow_up in zip(new, follow_ups, strict=True):
             if wish.carried:
-                move_dependents(tx, task, follow_up.task)
+                move_dependents(tx, dependents, follow_up.task)
         tx.touch(ANY_QUEUE)
 
 

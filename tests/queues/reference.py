@@ -221,13 +221,16 @@ class Model:
     def waits_for(self, number: int, other: int) -> bool:
         return number == other or any(self.waits_for(each, other) for each in self.tasks[number].after)
 
-    def move_dependents(self, parent: ModelTask, rest: int) -> None:
-        for task in list(self.tasks.values()):
-            if (
-                parent.number in task.after
-                and task.state is not COMPLETED
-                and not self.waits_for(rest, task.number)
-            ):
+    def dependents_of(self, parent: ModelTask) -> list[ModelTask]:
+        return [
+            task
+            for task in self.tasks.values()
+            if parent.number in task.after and task.state is not COMPLETED
+        ]
+
+    def move_dependents(self, dependents: list[ModelTask], rest: int) -> None:
+        for task in dependents:
+            if not self.waits_for(rest, task.number):
                 task.after.add(rest)
                 self.cancel_if_broken(task)
 

@@ -166,10 +166,11 @@ class StoreAgainstModel(StoreBesideModel):
             new: list[NewTask] = []
         else:
             self.model.finish(task, TaskState.COMPLETED)
+            dependents = self.model.dependents_of(task)
             new, answers = self.enqueue_in_model(follow_ups, parent=task)
             for wish, (number, _) in zip(follow_ups, answers, strict=True):
                 if wish.carried:
-                    self.model.move_dependents(task, number)
+                    self.model.move_dependents(dependents, number)
         self.desk.end(claim, Completed(NOTHING, lambda _: new))
         self.remember(self.all_stored())
 
