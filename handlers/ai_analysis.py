@@ -1,35 +1,53 @@
 """The `analyse` task: one session over two or three stocks, and a verdict for each.
 
 A verdict that a task has stored is never asked for, or paid, again: not after an interruption, a failure or a
-usage limit; only the retry of a completed task judges anew. What a session leaves open goes on as a smaller task;
-what was to be judged by old prices (they waited for approval, a hold or a retry) goes on behind a fetch.
+usage limit; only the retry of a completed task judges anew. Nor is one of which nothing has changed. What a session
+leaves open goes on as a smaller task; what was to be judged by old prices (they waited for approval, a hold or a
+retry) goes on behind a fetch.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from handlers.analysis_task import AnalysisPayload, analysis_task, session_deadline_of
+from handlers.analysis_result import done_stocks, result_of
+from handlers.analysis_task import KIND, AnalysisPayload, analysis_task, session_deadline_of
 from handlers.analyst.baseline import baseline_verdict
 from handlers.analyst.briefs import StockBrief, read_briefs, why_missing
 from handlers.analyst.cli import CliNotFoundError
-from handlers.analyst.costs import sessions_of_task
-from handlers.analyst.ending import Ending
+from handlers.analyst.ending import BudgetExhausted, Ending
 from handlers.analyst.options import AnalystSettings
-from handlers.analyst.prompt import write_prompt
-from handlers.analyst.session import new_session_id, run_session
+from handlers.analyst.prompt import (
+    Instructions,
+    InstructionsError,
+    analyst_instructions,
+    entry_of,
+    hash_of,
+    write_prompt,
+)
+from handlers.analyst.session import Assignment, new_session_id, run_session
+from handlers.analyst.standing import stands_on
 from handlers.analyst.submissions import Submissions
-from handlers.analyst.troubles import no_cli, trouble, waits_out_an_outage, why_incomplete
-from handlers.facts import current_facts
+from handlers.analyst.troubles import (
+    no_cli,
+    no_instructions,
+    trouble,
+    waits_out_an_outage,
+    why_incomplete,
+)
+from handlers.audit import store_inputs
 from handlers.freshness import was_asked_for
+from handlers.renewal import Question, renew_verdict
+from handlers.spend import budget_for_next_session, hold_until_tomorrow, was_cut_short_by_the_day
 from handlers.stocks import Stock, parse_stock
-from handlers.verdict import Action, Analyst, AnalystChoice, Reason, Verdict
-from handlers.verdicts import store_no_verdict, store_verdict, verdicts_of_task
+from handlers.verdict import Analyst, Reason
+from handlers.verdicts import store_no_verdict, store_verdict
 from queues.clock import Clock
 from queues.context import Handler, TaskContext
 from queues.database import Transaction
-from queues.model import JsonObject, NewTask, Task
-from queues.outcome import Completed, Failed, Outcome
+from queues.model import Enqueued, JsonObject, NewTask, Task
+from queues.outcome import Completed, Failed, OnRecord, Outcome, Snooze
 
 Refetch: TypeAlias = Callable[[Transaction, Task, Sequence[Stock]], Sequence[NewTask]]
 """Given an analysis and those of its stocks that need newer prices, the tasks that do its work instead."""
@@ -44,11 +62,10 @@ def ai_analysis(settings: AnalystSettings, desk_clock: Clock, refetch: Refetch) 
     async def handle(ctx: TaskContext) -> Outcome:
         payload = AnalysisPayload.model_validate(ctx.task.payload)
         stocks = list(dict.fromkeys(parse_stock(text) for text in payload.stocks))
-        analyst = payload.analyst or settings.analyst
         now = desk_clock()
-        done = await ctx.database.read(lambda tx: _done(tx, ctx.task))
+        done = await ctx.database.read(lambda tx: done_stocks(tx, ctx.task))
         open_stocks = [stock for stock in stocks if stock not in done]
-        attempt = _Attempt(ctx, stocks, analyst, done=len(done))
+        attempt = _Attempt(ctx, payload, settings, desk_clock, done=len(done))
         old = await ctx.database.read(lambda tx: [s for s in open_stocks if not was_asked_for(tx, s, now)])
         if old:
             return await attempt.behind_a_fetch(open_stocks, old, refetch)
@@ -56,10 +73,7 @@ def ai_analysis(settings: AnalystSettings, desk_clock: Clock, refetch: Refetch) 
         for brief in briefs:
             if not brief.facts:
                 await attempt.store_missing(brief)
-        judged = [brief for brief in briefs if brief.facts]
-        if analyst == "baseline":
-            return await attempt.by_rules(judged)
-        return await attempt.by_claude(judged, settings, desk_clock)
+        return await attempt.judge([brief for brief in briefs if brief.facts])
 
     return handle
 
@@ -68,16 +82,23 @@ class _Attempt:
     """One attempt at a task, and how far it is."""
 
     def __init__(
-        self, ctx: TaskContext, stocks: Sequence[Stock], analyst: AnalystChoice, *, done: int
+        self,
+        ctx: TaskContext,
+        payload: AnalysisPayload,
+        settings: AnalystSettings,
+        desk_clock: Clock,
+        *,
+        done: int,
     ) -> None:
         self._ctx = ctx
-        self._stocks = stocks
-        self._analyst: AnalystChoice = analyst
+        self._payload = payload
+        self._settings = settings
+        self._desk_clock = desk_clock
         self._done = done
 
     async def settled(self, stock: Stock, outcome: str) -> None:
         self._done += 1
-        await self._ctx.report(self._done, len(self._stocks), f"{stock}: {outcome}")
+        await self._ctx.report(self._done, len(self._payload.stocks), f"{stock}: {outcome}")
 
     async def store_missing(self, brief: StockBrief) -> None:
         def store(tx: Transaction) -> None:
@@ -98,18 +119,25 @@ class _Attempt:
     ) -> Outcome:
         """All `stocks` move, so that they are still judged in one session, though only the prices of `old` are old."""
         names = ", ".join(str(stock) for stock in old)
-        moved = _moved(stocks, f"The prices of {names} are stale; they are fetched first.")
+        why = f"The prices of {names} are stale; they are fetched first."
         task = self._ctx.task
-        return Completed({**await self._result(), **moved}, lambda tx: refetch(tx, task, stocks))
+        return await self._moved(stocks, why, lambda tx: refetch(tx, task, stocks))
 
-    async def by_rules(self, briefs: Sequence[StockBrief]) -> Outcome:
-        for brief in briefs:
-            await self._judge_by_rules(brief)
-        return Completed(await self._result())
+    async def judge(self, briefs: Sequence[StockBrief]) -> Outcome:
+        if (self._payload.analyst or self._settings.analyst) == "baseline":
+            for brief in briefs:
+                await self._judge_by_rules(brief)
+            return Completed(await self._result())
+        try:
+            instructions = analyst_instructions(self._settings.instructions)
+        except InstructionsError as error:
+            return no_instructions(str(error))
+        changed = [brief for brief in briefs if not await self._is_renewed(brief, instructions.version)]
+        return await self._by_claude(changed, instructions) if changed else Completed(await self._result())
 
     async def _judge_by_rules(self, brief: StockBrief) -> None:
         verdict = baseline_verdict(brief.stock, brief.facts)
-        abstains = verdict.action == Action.INSUFFICIENT_DATA
+        entry = entry_of(brief)
         await self._ctx.commit(
             lambda tx: store_verdict(
                 tx,
@@ -119,33 +147,39 @@ class _Attempt:
                 brief.facts,
                 analyst=Analyst.BASELINE,
                 data_quality=brief.quality,
-                reason=Reason.ABSTAINED if abstains else None,
+                inputs=store_inputs(tx, hash_of(entry), entry),
             )
         )
         await self.settled(brief.stock, verdict.action)
 
-    async def by_claude(
-        self, briefs: Sequence[StockBrief], settings: AnalystSettings, desk_clock: Clock
-    ) -> Outcome:
-        if not briefs:
-            return Completed(await self._result())
+    async def _is_renewed(self, brief: StockBrief, prompt_version: str) -> bool:
+        """Whether the last verdict answered just what Claude would be asked now; then it is this task's verdict too."""
+        if str(brief.stock) in self._payload.forced or self._ctx.task.revision:
+            return False
+        question = Question(hash_of(entry_of(brief)), prompt_version, self._settings.model)
+        action = await self._ctx.commit(lambda tx: renew_verdict(tx, self._ctx.task, brief.stock, question))
+        if action is not None:
+            await self.settled(brief.stock, f"{action} (still current, nothing has changed)")
+        return action is not None
+
+    async def _by_claude(self, briefs: Sequence[StockBrief], instructions: Instructions) -> Outcome:
+        budget = await self._ctx.database.read(self._budget)
+        if isinstance(budget, Snooze):
+            return budget
         session_id = new_session_id()
         submissions = Submissions(
-            self._ctx, briefs, session_id=session_id, model=settings.model, on_settled=self.settled
+            self._ctx, briefs, session_id=session_id, model=self._settings.model, on_settled=self.settled
         )
-        names = ", ".join(str(brief.stock) for brief in briefs)
-        await self._ctx.report(self._done, len(self._stocks), f"Claude judges {names}")
         stocks = [brief.stock for brief in briefs]
-        prompt = write_prompt(briefs, desk_clock().date())
+        names = ", ".join(map(str, stocks))
+        await self._ctx.report(self._done, len(self._payload.stocks), f"Claude judges {names}")
         try:
-            # the engine's timeout stands outside the session's own deadline, so that the cost is always known
-            deadline = min(settings.deadline, session_deadline_of(self._ctx.task))
             report = await run_session(
                 self._ctx,
-                replace(settings, deadline=deadline),
-                stocks,
-                prompt,
-                submissions.submit,
+                self._session_settings(budget),
+                Assignment(
+                    stocks, instructions, write_prompt(briefs, self._desk_clock().date()), submissions.submit
+                ),
                 session_id=session_id,
             )
         except CliNotFoundError as error:
@@ -153,9 +187,43 @@ class _Attempt:
         left = [stock for stock in stocks if stock not in submissions.settled]
         if not left:
             return Completed(await self._result())
-        wait_out = waits_out_an_outage(self._ctx.task)
-        outcome = trouble(report.ending, self._ctx.now, wait_out=wait_out)
-        return outcome or await self._move_on(report.ending, left, len(stocks))
+        return await self._leftover(report.ending, left, len(stocks), budget)
+
+    def _budget(self, tx: Transaction) -> float | Snooze:
+        """What the session may cost; the real clock, for money is spent today whatever day the desk pretends."""
+        return budget_for_next_session(
+            tx,
+            now=self._ctx.now,
+            daily_usd=self._settings.daily_budget_usd,
+            session_usd=self._settings.budget_usd,
+            zone=self._settings.zone,
+        )
+
+    def _session_settings(self, budget_usd: float) -> AnalystSettings:
+        # the engine's timeout stands outside the session's own deadline, so that the cost is always known
+        deadline = min(self._settings.deadline, session_deadline_of(self._ctx.task))
+        return replace(self._settings, deadline=deadline, budget_usd=budget_usd)
+
+    async def _leftover(
+        self, ending: Ending, left: Sequence[Stock], asked: int, budget_usd: float
+    ) -> Outcome:
+        """What becomes of the stocks of which the session left no verdict."""
+        now, settings = self._ctx.now, self._settings
+        outcome = trouble(
+            ending,
+            now,
+            wait_out=waits_out_an_outage(self._ctx.task),
+            zone=settings.zone,
+            current=stands_on(settings.model, settings.daily_budget_usd, os.environ),
+        )
+        if outcome is not None:
+            return outcome
+        limits = {"daily_usd": settings.daily_budget_usd, "session_usd": settings.budget_usd}
+        if isinstance(ending, BudgetExhausted) and was_cut_short_by_the_day(budget_usd, **limits):
+            return await self._ctx.database.read(
+                lambda tx: hold_until_tomorrow(tx, now=now, zone=settings.zone, **limits)
+            )
+        return await self._move_on(ending, left, asked)
 
     async def _move_on(self, ending: Ending, left: Sequence[Stock], asked: int) -> Outcome:
         """What the session left open goes on as something smaller; one stock alone cannot get smaller."""
@@ -169,53 +237,28 @@ class _Attempt:
                 part,
                 priority=self._ctx.task.priority,
                 carried=True,
-                analyst=self._analyst,
+                analyst=self._payload.analyst,
+                forced=[parse_stock(text) for text in self._payload.forced],
                 session_deadline=session_deadline_of(self._ctx.task),
             )
             for part in parts
         ]
-        return Completed({**await self._result(), **_moved(left, why)}, on_record=lambda _: tasks)
+        return await self._moved(left, why, lambda _: tasks)
+
+    async def _moved(self, stocks: Sequence[Stock], why: str, on_record: OnRecord) -> Outcome:
+        def tell(follow_ups: Sequence[Enqueued]) -> JsonObject:
+            return {"moved": {str(stock): _task_of(stock, follow_ups) for stock in stocks}, "why_moved": why}
+
+        return Completed(await self._result(), on_record, tell)
 
     async def _result(self) -> JsonObject:
-        return await self._ctx.database.read(lambda tx: _result_of(tx, self._ctx.task))
+        return await self._ctx.database.read(lambda tx: result_of(tx, self._ctx.task))
 
 
-def _done(tx: Transaction, task: Task) -> set[Stock]:
-    """The stocks of which nothing is left to do: judged by this task, or still without data."""
-
-    def has_come(verdict: Verdict) -> bool:
-        return verdict.reason == Reason.MISSING_DATA and bool(current_facts(tx, verdict.stock))
-
-    return {verdict.stock for verdict in verdicts_of_task(tx, task) if not has_come(verdict)}
-
-
-def _moved(stocks: Sequence[Stock], why: str) -> JsonObject:
-    return {"moved": [str(stock) for stock in stocks], "why_moved": why}
-
-
-def _result_of(tx: Transaction, task: Task) -> JsonObject:
-    """Per stock its verdict in short, and every session that the task has run, over all its attempts."""
-    return {
-        "verdicts": {
-            str(verdict.stock): {
-                "action": verdict.action.value,
-                "conviction": verdict.conviction,
-                "analyst": verdict.analyst.value,
-                **({} if verdict.reason is None else {"reason": verdict.reason}),
-            }
-            for verdict in verdicts_of_task(tx, task)
-        },
-        "sessions": [
-            {
-                "session_id": session.session_id,
-                "model": session.model,
-                "ended_as": session.ended_as,
-                "turns": session.spent.turns,
-                "input_tokens": session.spent.input_tokens,
-                "output_tokens": session.spent.output_tokens,
-                "cost_usd": session.spent.cost_usd,
-                "duration_seconds": None if session.duration is None else session.duration.total_seconds(),
-            }
-            for session in sessions_of_task(tx, task.id)
-        ],
-    }
+def _task_of(stock: Stock, follow_ups: Sequence[Enqueued]) -> str:
+    """The analysis that the stock has moved to."""
+    return next(
+        each.task.id
+        for each in follow_ups
+        if each.task.kind == KIND and str(stock) in AnalysisPayload.model_validate(each.task.payload).stocks
+    )

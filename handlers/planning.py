@@ -1,6 +1,6 @@
 """What a request becomes: tasks, planned inside the transaction that enqueues them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ from handlers.batches import plan_batches
 from handlers.fetch_task import KIND as FETCH
 from handlers.fetch_task import FetchPayload
 from handlers.freshness import is_fresh
+from handlers.joining import find_company, force_stock, join
 from handlers.portfolio_sync import KIND as SYNC
 from handlers.portfolio_sync import FollowUp, SyncPayload
 from handlers.stocks import Stock, parse_stock
@@ -18,7 +19,8 @@ from queues.clock import Clock
 from queues.database import Transaction
 from queues.holds import ask_again, raise_priority
 from queues.inspection import unfinished_tasks
-from queues.model import NewTask, QueueName, Sibling, Task
+from queues.model import Enqueued, NewTask, QueueName, Sibling, Task
+from queues.store import enqueue, find_task
 
 # One fetch task holds its queue for so long; smaller ones let others in between.
 STOCKS_PER_FETCH = 10
@@ -31,51 +33,120 @@ SYNC_TIMEOUT = timedelta(minutes=2)  # reading one file
 
 
 @dataclass(frozen=True, slots=True)
+class AnalysisOptions:
+    """How an analysis is asked for.
+
+    `analyst` is that of who asks; None leaves it to the process that will run the session. With `force`, stocks are
+    judged anew of which nothing has changed.
+    """
+
+    analyst: AnalystChoice | None
+    stocks_per_session: int
+    session_deadline: timedelta = SESSION_DEADLINE
+    force: bool = False
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """`tasks` in the order in which to enqueue them; `covered` names the task that already covers a stock."""
+    """`tasks` in the order in which to enqueue them; `covered` names the task that already covers a stock.
+
+    `joining` is a stock and the waiting task that takes it in, behind `tasks`.
+    """
 
     tasks: Sequence[NewTask]
-    covered: dict[Stock, str]
+    covered: Mapping[Stock, Task]
+    joining: tuple[Stock, Task] | None = None
 
 
 def plan_analysis(
-    tx: Transaction,
-    stocks: Sequence[Stock],
-    *,
-    now: datetime,
-    analyst: AnalystChoice | None,
-    stocks_per_session: int,
-    session_deadline: timedelta = SESSION_DEADLINE,
-    priority: int = 0,
+    tx: Transaction, stocks: Sequence[Stock], options: AnalysisOptions, *, now: datetime
 ) -> Plan:
     """Sessions of 2–3 stocks, each behind one fetch of its own stocks where one of them is missing or stale.
 
     A session waits for its own data only, so that fetching and analysing go on at the same time. A stock that
     an unfinished analysis covers is not analysed twice. `now` is the desk's time, which decides freshness.
-    `analyst` is that of who asks; None leaves it to the process that will run the session.
     """
     at_work = _stocks_at_work(tx)
     wanted = list(dict.fromkeys(stocks))
     tasks: list[NewTask] = []
-    for batch in plan_batches([stock for stock in wanted if stock not in at_work], stocks_per_session):
-        after: tuple[Sibling, ...] = ()
-        if not all(is_fresh(tx, stock, now) for stock in batch):
-            after = (Sibling(len(tasks)),)
-            tasks.append(fetch_task(batch, priority=priority))
-        tasks.append(
-            analysis_task(
-                batch, priority=priority, after=after, analyst=analyst, session_deadline=session_deadline
-            )
-        )
+    for batch in plan_batches(
+        [stock for stock in wanted if stock not in at_work], options.stocks_per_session
+    ):
+        tasks += _fetch_and_analyse(tx, batch, options, now, siblings=len(tasks))
     return Plan(tasks, {stock: at_work[stock] for stock in wanted if stock in at_work})
 
 
-def _stocks_at_work(tx: Transaction) -> dict[Stock, str]:
+def plan_single_analysis(tx: Transaction, stock: Stock, options: AnalysisOptions, *, now: datetime) -> Plan:
+    """One stock that is asked for alone: it joins another such one that waits, or may be joined itself."""
+    at_work = _stocks_at_work(tx)
+    if stock in at_work:
+        return Plan([], {stock: at_work[stock]})
+    company = find_company(
+        tx,
+        analyst=options.analyst,
+        force=options.force,
+        stocks_per_session=options.stocks_per_session,
+    )
+    if company is None:
+        return Plan(_fetch_and_analyse(tx, [stock], options, now, may_grow=True), {})
+    fetches = [] if is_fresh(tx, stock, now) else [fetch_task([stock], priority=options.priority)]
+    return Plan(fetches, {}, joining=(stock, company))
+
+
+def _fetch_and_analyse(
+    tx: Transaction,
+    batch: Sequence[Stock],
+    options: AnalysisOptions,
+    now: datetime,
+    *,
+    siblings: int = 0,
+    may_grow: bool = False,
+) -> list[NewTask]:
+    fetches = (
+        []
+        if all(is_fresh(tx, stock, now) for stock in batch)
+        else [fetch_task(batch, priority=options.priority)]
+    )
+    analysis = analysis_task(
+        batch,
+        priority=options.priority,
+        after=tuple(Sibling(siblings + position) for position in range(len(fetches))),
+        analyst=options.analyst,
+        forced=batch if options.force else (),
+        may_grow=may_grow,
+        session_deadline=options.session_deadline,
+    )
+    return [*fetches, analysis]
+
+
+def _stocks_at_work(tx: Transaction) -> dict[Stock, Task]:
     return {
-        parse_stock(text): task.id
+        parse_stock(text): task
         for task in unfinished_tasks(tx, QueueName.AI_ANALYSIS)
         for text in AnalysisPayload.model_validate(task.payload).stocks
     }
+
+
+def enqueue_plan(tx: Transaction, plan: Plan, *, force: bool = False) -> list[Enqueued]:
+    """Carry the plan out: what is new is enqueued, what joins a waiting task joins it.
+
+    Raises:
+        QueueFullError: more would be queued than a queue may hold.
+    """
+    if force:
+        _force_covered(tx, plan)
+    if plan.joining is None:
+        return enqueue(tx, plan.tasks)
+    stock, company = plan.joining
+    enqueued = enqueue(tx, plan.tasks, run_id=company.run_id)
+    join(tx, company, stock, force=force, after=[each.task.id for each in enqueued])
+    return enqueued
+
+
+def _force_covered(tx: Transaction, plan: Plan) -> None:
+    for stock, task in plan.covered.items():
+        force_stock(tx, find_task(tx, task.id), stock)
 
 
 def plan_fetch(stocks: Sequence[Stock], *, force: bool, priority: int = 0) -> Plan:
@@ -97,6 +168,7 @@ def fetch_then_analyse(tx: Transaction, task: Task, stocks: Sequence[Stock]) -> 
             after=(Sibling(0),),
             carried=True,
             analyst=payload.analyst,
+            forced=[parse_stock(text) for text in payload.forced],
             session_deadline=session_deadline_of(task),
         ),
     ]
@@ -139,17 +211,19 @@ def review_after_sync(
         payload = SyncPayload.model_validate(task.payload)
         if not payload.then_review:
             return ()
-        plan = plan_analysis(
-            tx,
-            stocks,
-            now=clock(),
+        options = AnalysisOptions(
             analyst=payload.analyst,
             stocks_per_session=stocks_per_session,
             session_deadline=session_deadline,
+            force=payload.force,
             priority=task.priority,
         )
-        ask_again(tx, plan.covered.values(), task.asked_at)
-        raise_priority(tx, plan.covered.values(), task.priority)
+        plan = plan_analysis(tx, stocks, options, now=clock())
+        if payload.force:
+            _force_covered(tx, plan)
+        covered = {each.id for each in plan.covered.values()}
+        ask_again(tx, covered, task.asked_at)
+        raise_priority(tx, covered, task.priority)
         return plan.tasks
 
     return follow_up

@@ -43,7 +43,7 @@ class SyncPayload(BaseModel):
     """A file anywhere (`path`, absolute or with ~), or one in the home's uploads (`upload`, its name).
 
     `then_review` is for whoever makes the follow-up: the stocks shall be reviewed once they are stored, by
-    `analyst`.
+    `analyst`, with `force` even if nothing has changed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +54,7 @@ class SyncPayload(BaseModel):
     upload: UploadName | None = None
     then_review: bool = False
     analyst: AnalystChoice | None = None
+    force: bool = False
 
     @model_validator(mode="after")
     def _one_file(self) -> "SyncPayload":

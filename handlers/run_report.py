@@ -18,7 +18,7 @@ class RunStocks:
 
     Where it analyses, `done` have a verdict, `without_data` one of INSUFFICIENT_DATA; a verdict from before its
     task was retried does not count. Where it only fetches, `done` have prices, `without_data` were found at no
-    source. `failed` have neither, because their task failed or was cancelled.
+    source. `failed` have neither, because their task failed or was cancelled, or they were withdrawn from it.
     """
 
     total: int
@@ -36,11 +36,11 @@ def run_stocks(tx: Transaction, run_id: str) -> RunStocks:
         (each for task in analyses for each in verdicts_of_task(tx, task)), key=lambda each: each.created_at
     )
     # A remainder follows its parent in the run, so the last task that names a stock decides.
-    states = {
-        stock: task.state
-        for task in analyses
-        for stock in AnalysisPayload.model_validate(task.payload).stocks
-    }
+    states: dict[str, TaskState] = {}
+    for task in analyses:
+        payload = AnalysisPayload.model_validate(task.payload)
+        states |= dict.fromkeys(payload.withdrawn, TaskState.CANCELLED)
+        states |= dict.fromkeys(payload.stocks, task.state)
     return _count(states, {str(each.stock): each.action is not Action.INSUFFICIENT_DATA for each in verdicts})
 
 

@@ -52,24 +52,60 @@ Point = Annotated[str, Field(min_length=3, max_length=300)]
 Points = Annotated[list[Point], Field(max_length=6)]
 
 
+FactId = Annotated[
+    str, Field(pattern=r"^f[0-9]+$", description="The id of one of this stock's supplied facts, like f12.")
+]
+
+
 class _Border(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Operation(StrEnum):
+    """How a derived number comes from two facts of one unit.
+
+    Its own unit: that of the facts (difference), `ratio` (ratio: first / second) or `percent` (percent_change:
+    100 * (first / second - 1)).
+    """
+
+    DIFFERENCE = "difference"
+    RATIO = "ratio"
+    PERCENT_CHANGE = "percent_change"
+
+
 class EvidenceSubmission(_Border):
     claim: Annotated[
-        str, Field(min_length=3, max_length=300, description="What the fact shows, in one sentence.")
+        str, Field(min_length=3, max_length=300, description="What the number shows, in one sentence.")
     ]
-    fact_id: Annotated[
-        str,
-        Field(pattern=r"^f[0-9]+$", description="The id of one of this stock's supplied facts, like f12."),
-    ]
+    fact_id: FactId
     value: Annotated[
         float,
         Field(
             description="The fact's value, copied; rounding is fine (5.25 as 5.3). Percent facts in percent."
         ),
     ]
+    unit: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=24,
+            description="The fact's unit, copied. Large money may be scaled: 'INR crore', 'USD billion'.",
+        ),
+    ]
+    operation: Annotated[
+        Literal["difference", "ratio", "percent_change"] | None,
+        Field(
+            description="Only for a number derived from two facts of one unit: fact_id less other_fact_id, divided "
+            "by it, or as percent change from it. The unit is then that of the facts, ratio, or percent."
+        ),
+    ] = None
+    other_fact_id: Annotated[FactId | None, Field(description="The second fact of a derived number.")] = None
+
+    @model_validator(mode="after")
+    def _operation_with_two_facts(self) -> Self:
+        if (self.operation is None) != (self.other_fact_id is None):
+            raise ValueError("operation and other_fact_id belong together; give both or neither")
+        return self
 
 
 class CatalystSubmission(_Border):
@@ -129,6 +165,13 @@ class VerdictSubmission(_Border):
             )
         return self
 
+    @model_validator(mode="after")
+    def _no_addresses(self) -> Self:
+        # A client that renders it would ask for it, and so tell somebody what the verdict was made of.
+        if any("://" in text or "](" in text for text in self.free_texts):
+            raise ValueError("a text holds a web address or a link; say it in words")
+        return self
+
     @property
     def free_texts(self) -> list[str]:
         """Every text that the model wrote and that may hold a number."""
@@ -169,16 +212,21 @@ def _inline(node: Any, definitions: dict[str, Any]) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A claim and the fact that carries it; `value` as the analyst printed it, the rest as the fact says."""
+    """A claim and the fact that carries it; `value` and `unit` as the analyst printed them, the rest as the fact says.
+
+    A derived value comes by `operation` from this fact and the one of `other_fact_id`; both are None for a copy.
+    """
 
     claim: str
     fact_id: str
     value: float
-    name: str
     unit: str
+    name: str
     as_of: date
     source: str
     inputs: str
+    operation: Operation | None = None
+    other_fact_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +249,11 @@ class Verdict:
     """A stored verdict. `as_of` is the date of the newest fact that the analyst was given, None without facts.
 
     `reason` is set exactly when the action is INSUFFICIENT_DATA: a `Reason`, or what the data source said.
-    `session_id` and `model` are set exactly when the analyst is Claude.
+    `session_id` and `model` are set exactly when the analyst is Claude. `inputs` is the hash of what the analyst was
+    given. `judged_at` is before `created_at` where nothing had changed since, and the verdict was renewed.
     """
 
+    seq: int
     task_id: str
     run_id: str
     stock: Stock
@@ -223,4 +273,6 @@ class Verdict:
     reason: str | None
     session_id: str | None
     model: str | None
+    inputs: str | None
+    judged_at: datetime
     created_at: datetime

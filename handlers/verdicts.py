@@ -16,6 +16,7 @@ from handlers.verdict import (
     Catalyst,
     DataQuality,
     Evidence,
+    Operation,
     Reason,
     Verdict,
     VerdictSubmission,
@@ -36,11 +37,11 @@ def store_verdict(
     *,
     analyst: Analyst,
     data_quality: Sequence[DataQuality] = (),
-    reason: str | None = None,
     session_id: str | None = None,
     model: str | None = None,
+    inputs: str | None = None,
 ) -> None:
-    """Store what `analyst` submitted about `stock`, judged by `facts`, as part of `task`.
+    """Store what `analyst` submitted about `stock`, judged by `facts`; `inputs` is the hash of all it was given.
 
     Raises:
         apsw.ConstraintError: this task has a verdict of this stock (other than one of missing data), or the
@@ -60,9 +61,10 @@ def store_verdict(
         horizon_months=submission.horizon_months,
         thesis=submission.thesis,
         points=json.dumps(points),
-        reason=reason,
+        reason=Reason.ABSTAINED if submission.action == Action.INSUFFICIENT_DATA else None,
         session_id=session_id,
         model=model,
+        inputs=inputs,
     )
     _store_evidence(tx, verdict, submission)
 
@@ -79,6 +81,7 @@ def store_no_verdict(
     data_quality: Sequence[DataQuality] = (),
     session_id: str | None = None,
     model: str | None = None,
+    inputs: str | None = None,
 ) -> None:
     """Store INSUFFICIENT_DATA of conviction 0 with `reason`; `thesis` is the sentence that a person reads."""
     _insert(
@@ -96,6 +99,7 @@ def store_no_verdict(
         reason=reason,
         session_id=session_id,
         model=model,
+        inputs=inputs,
     )
 
 
@@ -107,20 +111,12 @@ def _insert(
     data_quality: Sequence[DataQuality],
     **columns: str | float | None,
 ) -> int:
-    tx.run(
-        "DELETE FROM verdicts WHERE task_id = :task_id AND revision = :revision AND symbol = :symbol"
-        " AND exchange = :exchange AND reason = :reason",
-        task_id=task.id,
-        revision=task.revision,
-        symbol=stock.symbol,
-        exchange=stock.exchange.value,
-        reason=Reason.MISSING_DATA,
-    )
+    forget_missing_data(tx, task, stock)
     row = tx.row(
         "INSERT INTO verdicts (task_id, revision, run_id, symbol, exchange, analyst, action, conviction,"
-        " horizon_months, thesis, points, as_of, data_quality, reason, session_id, model, created_at)"
+        " horizon_months, thesis, points, as_of, data_quality, reason, session_id, model, inputs, created_at)"
         " VALUES (:task_id, :revision, :run_id, :symbol, :exchange, :analyst, :action, :conviction, :horizon_months,"
-        " :thesis, :points, :as_of, :data_quality, :reason, :session_id, :model, :now) RETURNING seq",
+        " :thesis, :points, :as_of, :data_quality, :reason, :session_id, :model, :inputs, :now) RETURNING seq",
         task_id=task.id,
         revision=task.revision,
         run_id=task.run_id,
@@ -136,18 +132,42 @@ def _insert(
     return row[0]
 
 
+def forget_missing_data(tx: Transaction, task: Task, stock: Stock) -> None:
+    """Drop what this task may have stored of the stock while it had no data: now it is judged."""
+    tx.run(
+        "DELETE FROM verdicts WHERE task_id = :task_id AND revision = :revision AND symbol = :symbol"
+        " AND exchange = :exchange AND reason = :reason",
+        task_id=task.id,
+        revision=task.revision,
+        symbol=stock.symbol,
+        exchange=stock.exchange.value,
+        reason=Reason.MISSING_DATA,
+    )
+
+
 def _store_evidence(tx: Transaction, verdict: int, submission: VerdictSubmission) -> None:
     rows = [
         {
             "verdict": verdict,
             "position": position,
             "claim": each.claim,
-            "fact": int(each.fact_id.removeprefix("f")),
+            "fact": _seq(each.fact_id),
             "value": each.value,
+            "unit": each.unit,
+            "operation": each.operation,
+            "other_fact": None if each.other_fact_id is None else _seq(each.other_fact_id),
         }
         for position, each in enumerate(submission.evidence)
     ]
-    tx.run_many("INSERT INTO evidence VALUES (:verdict, :position, :claim, :fact, :value)", rows)
+    tx.run_many(
+        "INSERT INTO evidence (verdict, position, claim, fact, value, unit, operation, other_fact)"
+        " VALUES (:verdict, :position, :claim, :fact, :value, :unit, :operation, :other_fact)",
+        rows,
+    )
+
+
+def _seq(fact_id: str) -> int:
+    return int(fact_id.removeprefix("f"))
 
 
 def _quality_json(qualities: Sequence[DataQuality]) -> str:
@@ -156,7 +176,8 @@ def _quality_json(qualities: Sequence[DataQuality]) -> str:
 
 _COLUMNS = (
     "seq, task_id, run_id, symbol, exchange, analyst, action, conviction, horizon_months, thesis, points, as_of,"
-    " data_quality, reason, session_id, model, created_at"
+    " data_quality, reason, session_id, model, inputs, created_at,"
+    " coalesce((SELECT created_at FROM verdicts AS first WHERE first.seq = verdicts.renews), created_at)"
 )
 
 
@@ -164,6 +185,18 @@ def verdicts_of_task(tx: Transaction, task: Task) -> list[Verdict]:
     """Those of its present revision, in the order in which they were made; empty if there are none."""
     sql = f"SELECT {_COLUMNS} FROM verdicts WHERE task_id = :id AND revision = :revision ORDER BY seq"
     return [_verdict(tx, row) for row in tx.rows(sql, id=task.id, revision=task.revision)]
+
+
+def verdict_before(tx: Transaction, verdict: Verdict) -> Verdict | None:
+    """The newest one of the same stock that is older, and that this one does not merely renew."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM verdicts WHERE symbol = :symbol AND exchange = :exchange AND seq < :first"
+        " ORDER BY seq DESC LIMIT 1",
+        symbol=verdict.stock.symbol,
+        exchange=verdict.stock.exchange.value,
+        first=tx.rows("SELECT coalesce(renews, seq) FROM verdicts WHERE seq = :seq", seq=verdict.seq)[0][0],
+    )
+    return _verdict(tx, rows[0]) if rows else None
 
 
 def judged_stocks(tx: Transaction) -> set[Stock]:
@@ -194,6 +227,7 @@ def latest_verdicts(
 def _verdict(tx: Transaction, row: tuple[Any, ...]) -> Verdict:
     points = json.loads(row[10])
     return Verdict(
+        seq=row[0],
         task_id=row[1],
         run_id=row[2],
         stock=Stock(row[3], Exchange(row[4])),
@@ -213,13 +247,16 @@ def _verdict(tx: Transaction, row: tuple[Any, ...]) -> Verdict:
         reason=row[13],
         session_id=row[14],
         model=row[15],
-        created_at=from_micros(row[16]),
+        inputs=row[16],
+        created_at=from_micros(row[17]),
+        judged_at=from_micros(row[18]),
     )
 
 
 def _evidence(tx: Transaction, verdict: int) -> tuple[Evidence, ...]:
     rows = tx.rows(
-        "SELECT claim, facts.seq, evidence.value, name, unit, as_of, source, inputs"
+        "SELECT claim, facts.seq, evidence.value, coalesce(evidence.unit, facts.unit), name, as_of, source, inputs,"
+        " operation, other_fact"
         " FROM evidence JOIN facts ON facts.seq = evidence.fact WHERE verdict = :id ORDER BY position",
         id=verdict,
     )
@@ -228,13 +265,15 @@ def _evidence(tx: Transaction, verdict: int) -> tuple[Evidence, ...]:
             claim=claim,
             fact_id=f"f{fact}",
             value=value,
-            name=name,
             unit=unit,
+            name=name,
             as_of=date.fromisoformat(as_of),
             source=source,
             inputs=inputs,
+            operation=None if operation is None else Operation(operation),
+            other_fact_id=None if other is None else f"f{other}",
         )
-        for claim, fact, value, name, unit, as_of, source, inputs in rows
+        for claim, fact, value, unit, name, as_of, source, inputs, operation, other in rows
     )
 
 

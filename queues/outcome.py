@@ -11,8 +11,8 @@ from queues.model import Enqueued, JsonObject, NewTask
 OnRecord: TypeAlias = Callable[[Transaction], Sequence[NewTask]]
 """Runs inside the transaction that records the outcome; writes what belongs to it, returns follow-ups."""
 
-Result: TypeAlias = JsonObject | Callable[[Sequence[Enqueued]], JsonObject]
-"""The result, or a function that makes it from what the follow-ups became, to name their ids."""
+OfFollowUps: TypeAlias = Callable[[Sequence[Enqueued]], JsonObject]
+"""Given what the follow-ups became, in their order: what the result says of them, such as their ids."""
 
 OnFailure: TypeAlias = Callable[[Transaction], None]
 """Like `OnRecord`, but nothing follows a failure; it runs before what waits for the task is cancelled."""
@@ -30,8 +30,9 @@ class HoldRequest(NamedTuple):
 class Completed:
     """Carried follow-ups go on with the task's work: what waits for the task then waits for them too."""
 
-    result: Result
+    result: JsonObject
     on_record: OnRecord | None = None
+    of_follow_ups: OfFollowUps | None = None
 
 
 @dataclass(frozen=True, slots=True)

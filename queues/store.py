@@ -231,16 +231,15 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
 
 
 def _complete(tx: Transaction, task: Task, outcome: Completed, *, has_dependents: bool) -> None:
-    result = None if callable(outcome.result) else dump(outcome.result)
-    finish(tx, task, "completed", result=result or "{}")
+    finish(tx, task, "completed", result=dump(outcome.result))
     dependents = dependents_of(tx, task.seq) if has_dependents else ()
     new: Sequence[NewTask] = () if outcome.on_record is None else outcome.on_record(tx)
     follow_ups = enqueue(tx, new, parent=task) if new else []
-    if callable(outcome.result):  # the follow-ups take over the dedup key of a task that has ended
+    if outcome.of_follow_ups is not None:  # they may take over the dedup key of a task only once it has ended
         tx.run(
             "UPDATE tasks SET result = :result WHERE seq = :seq",
             seq=task.seq,
-            result=dump(outcome.result(follow_ups)),
+            result=dump({**outcome.result, **outcome.of_follow_ups(follow_ups)}),
         )
     if dependents:
         for wish, follow_up in zip(new, follow_ups, strict=True):

@@ -5,6 +5,7 @@ from itertools import islice
 
 from queues.model import Enqueued, QueueName, TaskState
 from server.shortening import MOST_IDS
+from server.spending import EstimateView
 from server.views import HoldView, View
 
 MOST_NAMED = 10
@@ -14,7 +15,7 @@ class EnqueueView(View):
     """What a request became. `already_queued` names, per stock or task, the unfinished task that does it.
 
     `run_id` is the run of what is new; where nothing is, that of the first task that does it already.
-    Of both lists, 100 are named; list_tasks(run_id) shows all.
+    Of both lists, 100 are named; list_tasks(run_id) shows all. `estimate` is null where no Claude session is new.
     """
 
     run_id: str | None
@@ -22,6 +23,7 @@ class EnqueueView(View):
     sessions: int
     task_ids: list[str]
     already_queued: dict[str, str]
+    estimate: EstimateView | None
     message: str
 
 
@@ -32,7 +34,12 @@ def raised_to(priority: int, raised: Sequence[str]) -> str:
 
 
 def enqueue_view(
-    enqueued: Sequence[Enqueued], covered: Mapping[str, str], *, run_of_holder: str | None, advice: str
+    enqueued: Sequence[Enqueued],
+    covered: Mapping[str, str],
+    *,
+    run_of_holder: str | None,
+    estimate: EstimateView | None,
+    advice: str,
 ) -> EnqueueView:
     """The answer to a request: what is new, what was queued already, and when it will run."""
     new = [each.task for each in enqueued if not each.already_queued]
@@ -48,20 +55,22 @@ def enqueue_view(
         sessions=sessions,
         task_ids=[each.task.id for each in enqueued[:MOST_IDS]],
         already_queued=dict(islice({**covered, **held}.items(), MOST_IDS)),
-        message=f"{counted}. {advice}",
+        estimate=estimate,
+        message=" ".join([f"{counted}.", *([estimate.message] if estimate else []), advice]),
     )
 
 
 class CancelView(View):
     """`cancelled` have ended, `stopping` are being stopped, `also_cancelled` waited for one of them.
 
-    Of each, 100 are named; `message` counts them all.
+    `withdrawn` names the task that each stock has left. Of each, 100 are named; `message` counts them all.
     """
 
     cancelled: list[str]
     stopping: list[str]
     also_cancelled: list[str]
     already_finished: list[str]
+    withdrawn: dict[str, str]
     message: str
 
 
@@ -75,8 +84,21 @@ def cancel_view(before: Mapping[str, TaskState], also_cancelled: Sequence[str]) 
         stopping=stopping[:MOST_IDS],
         also_cancelled=list(also_cancelled[:MOST_IDS]),
         already_finished=finished[:MOST_IDS],
+        withdrawn={},
         message=f"{len(cancelled)} cancelled, {len(also_cancelled)} more because they waited for these, "
         f"{len(stopping)} being stopped; {len(finished)} had ended before.",
+    )
+
+
+def withdrawal_view(withdrawn: Mapping[str, str], cancelled: Sequence[str]) -> CancelView:
+    """`withdrawn` names per stock the analysis that it has left; `cancelled` are those with no stock left."""
+    return CancelView(
+        cancelled=list(cancelled[:MOST_IDS]),
+        stopping=[],
+        also_cancelled=[],
+        already_finished=[],
+        withdrawn=dict(islice(withdrawn.items(), MOST_IDS)),
+        message=f"{len(withdrawn)} withdrawn; {len(cancelled)} cancelled, which had no other stock left.",
     )
 
 

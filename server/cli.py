@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import anyio
 import typer
 
+from handlers.grouping import Grouping
 from queues.errors import EngineError
 from queues.model import QueueName
 from server.client_config import Client, client_entry
@@ -95,6 +96,31 @@ def status(*, as_json: AsJson = False) -> None:
         typer.echo(view.model_dump_json(indent=2))
     else:
         new_console().print(status_table(view))
+
+
+@app.command()
+def spend(
+    *,
+    by: Annotated[Grouping, typer.Option(help="How to add up the sessions.")] = "day",
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Days back, today included.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Show what Claude sessions cost, and what is left of today's budget."""
+    from server.desk import open_desk  # noqa: PLC0415
+    from server.rendering import new_console, spend_table  # noqa: PLC0415
+    from server.spending import SpendView, spend_view  # noqa: PLC0415
+
+    async def look(settings: Settings) -> SpendView:
+        async with open_desk(settings, "spend") as desk:
+            return await desk.database.read(
+                lambda tx: spend_view(tx, settings, by, days=days, offset=0, limit=50)
+            )
+
+    view = _run(look)
+    if as_json:
+        typer.echo(view.model_dump_json(indent=2))
+    else:
+        new_console().print(spend_table(view))
 
 
 @app.command()

@@ -1,14 +1,18 @@
 """What changes the desk: each function writes once and answers with a view."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+from handlers.analysis_task import AnalysisPayload
+from handlers.joining import withdraw
+from handlers.resolve import resolve_stocks
+from handlers.stocks import Stock, parse_exchange
 from queues.control import cancel_task, clear_queue, retry_task
 from queues.database import Transaction
 from queues.errors import DedupKeyTakenError, TaskStateError
 from queues.holds import approve_old, current_holds, hold_queue, release_queue
-from queues.inspection import queue_status, tasks_of_run, waiting_on
-from queues.model import QueueName, TaskState
+from queues.inspection import queue_status, tasks_of_run, unfinished_tasks, waiting_on
+from queues.model import QueueName, Task, TaskState
 from queues.store import find_task
 from server.change_views import (
     CancelView,
@@ -17,6 +21,7 @@ from server.change_views import (
     RetryView,
     cancel_view,
     retry_view,
+    withdrawal_view,
 )
 from server.desk import Desk
 from server.requests import RequestError
@@ -42,12 +47,8 @@ async def cancel(
 
     def work(tx: Transaction) -> CancelView:
         ids = (
-            list(dict.fromkeys(task_ids))
-            if run_id is None
-            else [task.id for task in tasks_of_run(tx, run_id)]
+            list(dict.fromkeys(task_ids)) if run_id is None else [task.id for task in _known_run(tx, run_id)]
         )
-        if not ids:
-            raise RequestError(f"There is no run {run_id!r}; list_tasks shows the run of each task.")
         before = {task_id: find_task(tx, task_id).state for task_id in ids}
         waiting = waiting_on(tx, ids)
         # The newest first: what waits for an older one is then cancelled for the reason that was given.
@@ -62,6 +63,68 @@ async def cancel(
         return cancel_view(before, also)
 
     return await desk.database.write(work)
+
+
+async def cancel_stocks(
+    desk: Desk,
+    symbols: Sequence[str],
+    *,
+    exchange: str | None,
+    task_ids: Sequence[str],
+    run_id: str | None,
+    reason: str | None,
+) -> CancelView:
+    """Take these stocks out of the analyses that wait (of these tasks or that run, else of all), in one transaction.
+
+    A task that loses its last stock is cancelled.
+
+    Raises:
+        RequestError: one of the stocks is in no such analysis, or in one that runs; nothing was changed.
+        UnknownTaskError: one of the ids is not known; nothing was changed.
+        StockError: a text is no symbol, or its exchange cannot be known.
+    """
+    why = f"Its stocks were withdrawn: {reason}" if reason else "Its stocks were withdrawn on request."
+
+    def work(tx: Transaction) -> CancelView:
+        scope = set[str]() if run_id is None else {task.id for task in _known_run(tx, run_id)}
+        scope |= {find_task(tx, task_id).id for task_id in task_ids}
+        asked = None if exchange is None else parse_exchange(exchange)
+        withdrawn: dict[str, str] = {}
+        for stock in resolve_stocks(tx, symbols, asked, desk.settings.default_exchange):
+            task = _analysis_of(tx, stock, scope if run_id or task_ids else None)
+            withdraw(tx, task, stock, why)
+            withdrawn[str(stock)] = task.id
+        cancelled = [
+            task_id
+            for task_id in dict.fromkeys(withdrawn.values())
+            if find_task(tx, task_id).state is TaskState.CANCELLED
+        ]
+        return withdrawal_view(withdrawn, cancelled)
+
+    return await desk.database.write(work)
+
+
+def _known_run(tx: Transaction, run_id: str) -> list[Task]:
+    tasks = tasks_of_run(tx, run_id)
+    if not tasks:
+        raise RequestError(f"There is no run {run_id!r}; list_tasks shows the run of each task.")
+    return tasks
+
+
+def _analysis_of(tx: Transaction, stock: Stock, scope: Collection[str] | None) -> Task:
+    for task in unfinished_tasks(tx, QueueName.AI_ANALYSIS):
+        in_scope = scope is None or task.id in scope
+        if not in_scope or str(stock) not in AnalysisPayload.model_validate(task.payload).stocks:
+            continue
+        if task.state is TaskState.RUNNING:
+            raise RequestError(
+                f"{stock} is being analysed by {task.id}, which runs; cancel that task to stop its whole session."
+                " Nothing was cancelled."
+            )
+        return task
+    raise RequestError(
+        f"No such analysis of {stock} is unfinished; list_tasks shows what is. Nothing was cancelled."
+    )
 
 
 async def retry(desk: Desk, *, task_id: str | None, run_id: str | None) -> RetryView:
@@ -84,9 +147,7 @@ async def retry(desk: Desk, *, task_id: str | None, run_id: str | None) -> Retry
 
 
 def _retry_run(tx: Transaction, run_id: str) -> RetryView:
-    tasks = tasks_of_run(tx, run_id)
-    if not tasks:
-        raise RequestError(f"There is no run {run_id!r}; list_tasks shows the run of each task.")
+    tasks = _known_run(tx, run_id)
     queued: list[str] = []
     also: list[str] = []
     refused: list[str] = []

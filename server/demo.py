@@ -19,9 +19,10 @@ from queues.inspection import Interval, intervals, overlaps, queue_status, tasks
 from queues.model import QueueName, TaskState
 from server import rendering
 from server.desk import Desk, open_desk
-from server.domain_views import PortfolioView, VerdictPage, portfolio_view, verdict_page
+from server.portfolio_views import PortfolioView, portfolio_view
 from server.requests import request_review
 from server.settings import Settings, load_settings
+from server.verdict_views import VerdictPage, verdict_page
 
 ALL = 1000  # more than the sample holds
 
@@ -116,7 +117,7 @@ async def _show(console: Console, desk: Desk) -> Sequence[Finding]:
     def read(tx: Transaction) -> tuple[PortfolioView, VerdictPage, Sequence[Interval], list[Finding]]:
         verdicts, attempts = latest_verdicts(tx, limit=ALL), intervals(tx)
         portfolio = portfolio_view(tx, None, offset=0, limit=ALL)
-        page = verdict_page(verdicts, limit=ALL, full=False, total=len(verdicts))
+        page = verdict_page(tx, verdicts, limit=ALL, full=False, total=len(verdicts))
         return portfolio, page, attempts, demo_findings(tx, attempts)
 
     portfolio, page, attempts, findings = await desk.database.read(read)

@@ -1,15 +1,19 @@
 """The composition root: one home's settings, database, handlers and queues, put together."""
 
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import anyio.to_thread
 
 from handlers.analysis_task import KIND as ANALYSE
+from handlers.analyst.costs import close_lost_sessions
+from handlers.analyst.standing import release_outdated, stands_on
 from handlers.fetch_task import KIND as FETCH
 from handlers.migrations import domain_migrations
 from handlers.planning import fetch_then_analyse, review_after_sync
@@ -17,7 +21,7 @@ from handlers.portfolio_sync import KIND as SYNC
 from handlers.portfolio_sync import portfolio_sync
 from queues.clock import Clock, system_clock
 from queues.context import Handler, TaskContext
-from queues.database import Database
+from queues.database import Database, Transaction
 from queues.errors import DatabaseError
 from queues.outcome import Outcome
 from queues.scheduler import SequentialQueueManager, engine_migrations
@@ -56,11 +60,21 @@ async def open_desk(settings: Settings, command: str) -> AsyncGenerator[Desk]:
         async with AsyncExitStack() as stack:
             retention = timedelta(days=settings.retention_days)
             manager = SequentialQueueManager(
-                database, _handlers(settings, clock, stack), command=command, retention=retention
+                database,
+                _handlers(settings, clock, stack),
+                command=command,
+                retention=retention,
+                on_lead=partial(_begin_to_lead, settings),
             )
             yield Desk(settings, database, manager, clock)
     finally:
         database.close()
+
+
+def _begin_to_lead(settings: Settings, tx: Transaction) -> None:
+    """Settle what another process left: sessions that died with it, holds that stand on other settings."""
+    close_lost_sessions(tx)
+    release_outdated(tx, stands_on(settings.model, settings.daily_budget_usd, os.environ))
 
 
 def _handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> dict[str, Handler]:
@@ -95,6 +109,10 @@ def _handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> dict[s
             folder=_sessions(settings),
             deadline=settings.session_deadline,
             budget_usd=settings.session_budget_usd,
+            daily_budget_usd=settings.daily_budget_usd,
+            api_timeout=timedelta(seconds=settings.api_timeout_seconds),
+            zone=settings.zone,
+            instructions=settings.analyst_instructions,
         )
         return ai_analysis(analyst_settings, clock, fetch_then_analyse)
 

@@ -1,12 +1,14 @@
 """What can be seen of the desk: each function reads once and answers with a view."""
 
 import re
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
 import anyio
 
+from handlers.analyst.usage import UsageWindow, usage_warnings
+from handlers.day import spoken
 from handlers.run_report import run_stocks
 from handlers.stocks import Stock, StockError, parse_stock
 from queues.database import Transaction
@@ -18,6 +20,7 @@ from queues.store import find_task
 from server.desk import Desk
 from server.requests import RequestError
 from server.shortening import that_fit
+from server.spending import spent_today
 from server.takeover import described, responds
 from server.views import LeaderView, QueueView, RunView, StatusView, TaskDetail, TaskPage, TaskView
 
@@ -29,16 +32,23 @@ async def desk_status(desk: Desk) -> StatusView:
     leader = await desk.database.read(lambda tx: find_leader(tx, lock_path(desk.database.path)))
     answers = None if leader is None else await responds(leader)
 
-    def read(tx: Transaction) -> list[QueueView]:
-        return [QueueView.of(tx, queue_status(tx, queue), is_led=bool(answers)) for queue in QueueName]
+    def read(tx: Transaction) -> StatusView:
+        queues = [QueueView.of(tx, queue_status(tx, queue), is_led=bool(answers)) for queue in QueueName]
+        today = spent_today(tx, desk.settings)
+        words = [
+            *_leading(leader, desk, responds=answers),
+            *_usage(usage_warnings(tx, tx.now), desk.settings.zone, tx.now),
+            *_findings(queues, desk.settings.zone, tx.now),
+        ]
+        return StatusView(
+            queues=queues,
+            leader=None if leader is None else LeaderView.of(leader, responds=answers),
+            analyst=desk.settings.analyst,
+            today=today,
+            message=" ".join([*words, today.message] if today.at_most_usd else words),
+        )
 
-    queues = await desk.database.read(read)
-    return StatusView(
-        queues=queues,
-        leader=None if leader is None else LeaderView.of(leader, responds=answers),
-        analyst=desk.settings.analyst,
-        message=" ".join([*_leading(leader, desk, responds=answers), *_findings(queues)]),
-    )
+    return await desk.database.read(read)
 
 
 def _leading(leader: Leader | None, desk: Desk, *, responds: bool | None) -> list[str]:
@@ -61,13 +71,13 @@ def _not_responding(leader: Leader, responds: bool | None) -> str:
     )
 
 
-def _findings(queues: Sequence[QueueView]) -> list[str]:
+def _findings(queues: Sequence[QueueView], zone: tzinfo | None, now: datetime) -> list[str]:
     """One sentence for everything that needs somebody, so that no trouble hides behind a healthy total."""
     found: list[str] = []
     for queue in queues:
         for hold in queue.holds:
-            until = "until released" if hold.until is None else f"until {hold.until:%Y-%m-%d %H:%M} UTC"
-            found.append(f"{queue.queue} is held {until} ({hold.source}): {hold.reason}")
+            end = "released" if hold.until is None else spoken(hold.until, zone, now=now)
+            found.append(f"{queue.queue} is held until {end} ({hold.source}): {hold.reason}")
         if failed := queue.counts[TaskState.FAILED]:
             found.append(f"{failed} task{'s' * (failed > 1)} of {queue.queue} failed; list_tasks shows why.")
         if waiting := queue.waiting_for_approval:
@@ -78,6 +88,15 @@ def _findings(queues: Sequence[QueueView]) -> list[str]:
     unfinished = sum(queue.counts[TaskState.QUEUED] + queue.counts[TaskState.RUNNING] for queue in queues)
     found.append(f"{unfinished} task{'s' * (unfinished != 1)} unfinished.")
     return found
+
+
+def _usage(windows: Sequence[UsageWindow], zone: tzinfo | None, now: datetime) -> Iterator[str]:
+    """One sentence for each usage window of the subscription that is nearly, or wholly, used up."""
+    for each in windows:
+        share = "nearly used up" if each.utilization is None else f"{each.utilization * 100:.0f} % used"
+        used = "used up" if each.status == "rejected" else share
+        reset = "" if each.resets_at is None else f", resets {spoken(each.resets_at, zone, now=now)}"
+        yield f"Claude's {each.window.replace('_', '-')} window is {used}{reset}."
 
 
 async def page_of_tasks(

@@ -11,8 +11,10 @@ from rich.text import Text
 
 from queues.inspection import Interval
 from queues.model import QueueName, TaskState
-from server.domain_views import PortfolioView, VerdictView
+from server.portfolio_views import PortfolioView
 from server.settings import SettingOrigin
+from server.spending import SpendView
+from server.verdict_views import VerdictView
 from server.views import StatusView, TaskView
 
 COLOURS = {
@@ -126,6 +128,19 @@ def status_table(status: StatusView) -> RenderableType:
     if leader is not None and leader.leads and leader.responds is not False:
         leads = f"Led by {leader.command} (pid {leader.pid}) since {_moment(leader.since)}. "
     return Group(table, Text(leads + status.message))
+
+
+def spend_table(spend: SpendView) -> RenderableType:
+    numbers = ("cost", "sessions", "turns", "tokens in", "tokens out", "verdicts")
+    table = Table("group", *map(_right, numbers), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for group in [*spend.groups, spend.total]:
+        bound = ">= " if group.at_least_sessions or group.unknown_cost_sessions else ""
+        counted = (group.sessions, group.turns, group.input_tokens, group.output_tokens, group.verdicts)
+        table.add_row(group.group, f"{bound}${group.cost_usd:.2f}", *map(str, counted))
+    more = spend.total_groups - len(spend.groups)
+    hidden = f"{more} more groups are in the total; name fewer --days, or use get_spend. " if more else ""
+    queued = f" Queued: {spend.queued.message}" if spend.queued else ""
+    return Group(table, Text(f"{hidden}{spend.message} {spend.today.message}{queued}"))
 
 
 def _running(task: TaskView | None) -> str:

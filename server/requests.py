@@ -1,22 +1,31 @@
 """What a request does to the desk: each function checks its input, writes once, and answers with a view."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio.to_thread
 from pydantic import ValidationError
 
-from handlers.planning import Plan, plan_analysis, plan_fetch, sync_task
+from handlers.planning import (
+    AnalysisOptions,
+    Plan,
+    enqueue_plan,
+    plan_analysis,
+    plan_fetch,
+    plan_single_analysis,
+    sync_task,
+)
 from handlers.portfolio import accounts
 from handlers.portfolio_sync import SyncPayload
 from handlers.resolve import held_stocks, resolve_stocks
-from handlers.stocks import Exchange, Stock, parse_exchange
+from handlers.stocks import Exchange, parse_exchange
 from queues.database import Transaction
 from queues.holds import ask_again, raise_priority
-from queues.store import enqueue, find_task
+from queues.store import find_task
 from server.change_views import EnqueueView, enqueue_view, raised_to
 from server.desk import Desk
+from server.spending import estimate_view
 
 ADVICE = (
     "Tasks run in the background while this client or `stockdesk worker` is open; get_task shows how far."
@@ -38,6 +47,7 @@ async def request_sync(
     account: str,
     exchange: str | None,
     then_review: bool = False,
+    force: bool = False,
 ) -> EnqueueView:
     """Enqueue the sync of one file, given by path or as text; with `then_review`, its review follows.
 
@@ -58,6 +68,7 @@ async def request_sync(
             upload=upload,
             then_review=then_review,
             analyst=desk.settings.analyst if then_review else None,
+            force=force,
         )
     except ValidationError as error:
         raise RequestError(_sentence(error)) from error
@@ -65,12 +76,18 @@ async def request_sync(
         await anyio.to_thread.run_sync(_require_file, payload.path)
     if csv_text is not None and upload is not None:
         await anyio.to_thread.run_sync(_keep_upload, desk.uploads / upload, csv_text)
-    advice = f"{FOLLOWS} {ADVICE}" if then_review else ADVICE
+    advice = " ".join([*(_what_follows(desk) if then_review else ()), ADVICE])
     return await _enqueue(desk, lambda _: Plan([sync_task(payload)], {}), advice)
 
 
 async def request_review(
-    desk: Desk, *, path: str | None, csv_text: str | None, account: str | None, exchange: str | None
+    desk: Desk,
+    *,
+    path: str | None,
+    csv_text: str | None,
+    account: str | None,
+    exchange: str | None,
+    force: bool = False,
 ) -> EnqueueView:
     """Enqueue a whole review: of a file that is synced first, or of what is held now.
 
@@ -80,16 +97,22 @@ async def request_review(
     """
     if path is not None or csv_text is not None:
         return await request_sync(
-            desk, path=path, csv_text=csv_text, account=account or "main", exchange=exchange, then_review=True
+            desk,
+            path=path,
+            csv_text=csv_text,
+            account=account or "main",
+            exchange=exchange,
+            then_review=True,
+            force=force,
         )
 
     def plan(tx: Transaction) -> Plan:
         stocks = held_stocks(tx, known_account(tx, account))
         if not stocks:
             raise RequestError("Nothing is held yet; pass path or csv_text of a broker's export.")
-        return _analysis(desk, tx, stocks, priority=0)
+        return plan_analysis(tx, stocks, _options(desk, force=force), now=desk.clock())
 
-    return await _enqueue(desk, plan)
+    return await _enqueue(desk, plan, force=force)
 
 
 async def request_fetch(
@@ -115,9 +138,9 @@ async def request_fetch(
 
 
 async def request_analysis(
-    desk: Desk, *, symbols: Sequence[str], exchange: str | None, priority: int
+    desk: Desk, *, symbols: Sequence[str], exchange: str | None, priority: int, force: bool = False
 ) -> EnqueueView:
-    """Enqueue the analysis of these symbols, and the fetches that it needs.
+    """Enqueue the analysis of these symbols, and the fetches that it needs; one alone may join another's session.
 
     Raises:
         StockError: a text is no symbol, or its exchange cannot be known.
@@ -125,39 +148,67 @@ async def request_analysis(
 
     def plan(tx: Transaction) -> Plan:
         stocks = resolve_stocks(tx, symbols, _exchange(None, exchange), desk.settings.default_exchange)
-        return _analysis(desk, tx, stocks, priority=priority)
+        options = _options(desk, priority=priority, force=force)
+        if len(stocks) == 1:
+            return plan_single_analysis(tx, stocks[0], options, now=desk.clock())
+        return plan_analysis(tx, stocks, options, now=desk.clock())
 
-    return await _enqueue(desk, plan, priority=priority)
+    return await _enqueue(desk, plan, priority=priority, force=force)
 
 
-def _analysis(desk: Desk, tx: Transaction, stocks: Sequence[Stock], *, priority: int) -> Plan:
-    return plan_analysis(
-        tx,
-        stocks,
-        now=desk.clock(),
+def _what_follows(desk: Desk) -> list[str]:
+    if desk.settings.analyst != "claude":
+        return [FOLLOWS]
+    limit = desk.settings.session_budget_usd
+    return [FOLLOWS, f"Their cost is estimated then (get_spend): at most ${limit:.2f} for each session."]
+
+
+def _options(desk: Desk, *, priority: int = 0, force: bool = False) -> AnalysisOptions:
+    return AnalysisOptions(
         analyst=desk.settings.analyst,
         stocks_per_session=desk.settings.stocks_per_session,
         session_deadline=desk.settings.session_deadline,
+        force=force,
         priority=priority,
     )
 
 
 async def _enqueue(
-    desk: Desk, plan: Callable[[Transaction], Plan], advice: str = ADVICE, *, priority: int = 0
+    desk: Desk,
+    plan: Callable[[Transaction], Plan],
+    advice: str = ADVICE,
+    *,
+    priority: int = 0,
+    force: bool = False,
 ) -> EnqueueView:
     """Enqueue what is planned; what does part of it already becomes as young and as urgent as this request."""
 
     def work(tx: Transaction) -> EnqueueView:
         planned = plan(tx)
-        covered: Mapping[str, str] = {str(stock): task_id for stock, task_id in planned.covered.items()}
-        enqueued = enqueue(tx, planned.tasks)
+        covered: dict[str, str] = {str(stock): task.id for stock, task in planned.covered.items()}
+        enqueued = enqueue_plan(tx, planned, force=force)
         met = [each.task.id for each in enqueued if each.already_queued]
         doing = list(dict.fromkeys([*covered.values(), *met]))
         ask_again(tx, doing, tx.now)
+        if planned.joining is not None:
+            stock, company = planned.joining
+            covered[str(stock)] = company.id
+            doing.insert(0, company.id)
         raised = raise_priority(tx, doing, priority)
-        said = f"{raised_to(priority, raised)} {advice}" if raised else advice
+        said = [advice]
+        if raised:
+            said.insert(0, raised_to(priority, raised))
+        if planned.joining is not None:
+            said.insert(0, f"{planned.joining[0]} joins {planned.joining[1].id} and shares its session.")
         run_of_holder = find_task(tx, doing[0]).run_id if doing else None
-        return enqueue_view(enqueued, covered, run_of_holder=run_of_holder, advice=said)
+        new = [each.task for each in enqueued if not each.already_queued]
+        return enqueue_view(
+            enqueued,
+            covered,
+            run_of_holder=run_of_holder,
+            estimate=estimate_view(tx, desk.settings, new),
+            advice=" ".join(said),
+        )
 
     return await desk.database.write(work)
 

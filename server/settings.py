@@ -8,11 +8,18 @@ from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from handlers.analyst.limits import SESSION_BUDGET_USD, SESSION_DEADLINE
+from handlers.analyst.limits import (
+    API_TIMEOUT,
+    DAILY_BUDGET_USD,
+    SESSION_BUDGET_USD,
+    SESSION_DEADLINE,
+    is_bare_name,
+)
 from handlers.stocks import Exchange
 from queues.model import QUEUE_LIMIT
 
@@ -48,8 +55,23 @@ class Settings(BaseModel):
         le=120,
         description="Wall-clock limit of one session, in minutes.",
     )
+    api_timeout_seconds: int = Field(
+        API_TIMEOUT // timedelta(seconds=1), ge=1, le=600, description="Time for one answer of Claude's API."
+    )
     session_budget_usd: float = Field(
         SESSION_BUDGET_USD, gt=0, description="Spending limit of one session, in US dollars."
+    )
+    analyst_instructions: Path | None = Field(
+        None, description="File that replaces the analyst's instructions."
+    )
+    daily_budget_usd: float = Field(
+        DAILY_BUDGET_USD,
+        gt=0,
+        allow_inf_nan=False,
+        description="Spending limit of all sessions of one day, in US dollars.",
+    )
+    timezone: str | None = Field(
+        None, description="Zone of the desk's day and times, like Asia/Kolkata; else the machine's."
     )
     price_sources: tuple[Literal["yahoo", "sample"], ...] = Field(
         ("yahoo",), min_length=1, description="Price sources in the order in which they are tried."
@@ -69,6 +91,19 @@ class Settings(BaseModel):
     def session_deadline(self) -> timedelta:
         return timedelta(minutes=self.session_minutes)
 
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """None is the machine's own zone."""
+        return None if self.timezone is None else ZoneInfo(self.timezone)
+
+    @field_validator("timezone", mode="after")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else ZoneInfo(value).key
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # unknown, no name, a folder of zones
+            raise ValueError("it is no IANA time zone; write one like Asia/Kolkata") from error
+
     @field_validator("price_sources", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
@@ -79,7 +114,12 @@ class Settings(BaseModel):
     def _in_capitals(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("home", "claude_cli", mode="after")
+    @field_validator("claude_cli", mode="after")
+    @classmethod
+    def _expand_cli(cls, value: Path | None) -> Path | None:
+        return value if value is None or is_bare_name(value) else absolute(value)
+
+    @field_validator("home", "analyst_instructions", mode="after")
     @classmethod
     def _expand_user(cls, value: Path | None) -> Path | None:
         return None if value is None else absolute(value)

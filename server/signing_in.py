@@ -6,15 +6,13 @@ import sys
 import anyio.to_thread
 
 from handlers.analyst.cli import CliNotFoundError, find_cli
-from handlers.analyst.troubles import SIGN_IN
-from queues.holds import release_queue
-from queues.model import QueueName
+from handlers.analyst.standing import release_signed_in
 from server.desk import make_folders, open_database
 from server.settings import Settings
 
 
 async def sign_in(settings: Settings) -> tuple[str, bool]:
-    """Run `claude auth login` in this terminal; when it succeeds, end the hold for a missing sign-in.
+    """Run `claude auth login` in this terminal; when it succeeds, end the holds that a sign-in mends.
 
     Returns a sentence, and whether the sign-in succeeded.
     """
@@ -35,7 +33,7 @@ async def sign_in(settings: Settings) -> tuple[str, bool]:
     make_folders(settings)
     database = open_database(settings)
     try:
-        released = await database.write(lambda tx: release_queue(tx, QueueName.AI_ANALYSIS, SIGN_IN))
+        released = await database.write(release_signed_in)
     finally:
         database.close()
     return f"Signed in. {'ai_analysis goes on.' if released else 'ai_analysis was not held for it.'}", True

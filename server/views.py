@@ -208,6 +208,17 @@ class LeaderView(View):
         )
 
 
+class SpentToday(View):
+    """Of today's budget for Claude sessions. In `at_most_usd` a session of unknown cost counts as its limit."""
+
+    spent_usd: float
+    at_most_usd: float
+    budget_usd: float
+    left_usd: float
+    next_day_at: datetime
+    message: str
+
+
 class StatusView(View):
     """The desk at a glance. `leader` is null when no process has ever run the queues of this home.
 
@@ -217,4 +228,5 @@ class StatusView(View):
     queues: list[QueueView]
     leader: LeaderView | None
     analyst: Literal["claude", "baseline"]
+    today: SpentToday
     message: str

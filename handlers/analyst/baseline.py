@@ -78,6 +78,7 @@ class _Scored:
             claim=f"{self.claim[0].upper()}{self.claim[1:]}.",
             fact_id=self.fact.id,
             value=round(self.fact.value, 1),
+            unit=self.fact.unit,
         )
 
 

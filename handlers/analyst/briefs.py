@@ -1,4 +1,4 @@
-"""What the desk knows of a stock when it is analysed: its facts, its holding, and how good the data is."""
+"""What the desk knows of a stock when it is analysed: its facts and texts, its holding, how good the data is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from handlers.freshness import is_fresh
 from handlers.portfolio import current_holdings
 from handlers.prices import last_fetch
 from handlers.stocks import Stock
+from handlers.texts import StoredText, recent_texts
 from handlers.verdict import DataQuality
 from queues.database import Transaction
 
@@ -30,12 +31,17 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class StockBrief:
-    """One stock as the analyst gets it."""
+    """One stock as the analyst gets it.
+
+    `quality` has no word on texts: old ones are left out, and that there are none means nothing as long as no
+    source is asked for them.
+    """
 
     stock: Stock
     facts: tuple[Fact, ...]
     quality: tuple[DataQuality, ...]
     position: Position | None = None
+    texts: tuple[StoredText, ...] = ()
 
 
 def read_briefs(tx: Transaction, stocks: Sequence[Stock], now: datetime) -> list[StockBrief]:
@@ -44,7 +50,9 @@ def read_briefs(tx: Transaction, stocks: Sequence[Stock], now: datetime) -> list
     briefs: list[StockBrief] = []
     for stock in stocks:
         facts = tuple(current_facts(tx, stock))
-        briefs.append(StockBrief(stock, facts, (_prices(tx, stock, facts, now),), positions.get(stock)))
+        quality = (_prices(tx, stock, facts, now),)
+        texts = tuple(recent_texts(tx, stock, now))
+        briefs.append(StockBrief(stock, facts, quality, positions.get(stock), texts))
     return briefs
 
 

@@ -10,6 +10,7 @@ import claude_agent_sdk
 
 from handlers.analyst import __path__ as _here
 from handlers.analyst.launched import record, recorded
+from handlers.analyst.limits import is_bare_name
 from queues.processes import kill_now, process_of
 
 
@@ -20,9 +21,17 @@ class CliNotFoundError(Exception):
 def find_cli(configured: Path | None = None) -> Path:
     """The CLI to run: the configured one, else that of the claude-agent-sdk wheel, else `claude` on PATH.
 
+    A bare name is looked for on PATH.
+
     Raises:
         CliNotFoundError: none of them exists, or the configured one cannot be run.
     """
+    if configured is not None and is_bare_name(configured):
+        if (named := shutil.which(configured)) is None:
+            raise CliNotFoundError(
+                f"No `{configured}` is on PATH; correct STOCKDESK_CLAUDE_CLI (a path means that file) or unset it."
+            )
+        return Path(named).absolute()
     if configured is not None:
         path = configured.expanduser()
         if not path.is_file():

@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 from claude_agent_sdk import RateLimitInfo, ResultMessage
 
+from handlers.analyst.secrets import redact
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -117,7 +119,8 @@ def read_ending(result: ResultMessage, error: str | None, limit: RateLimitInfo |
 
 
 def _api_failure(result: ResultMessage, error: str | None, limit: RateLimitInfo | None) -> Ending:
-    text = (result.result or "; ".join(result.errors or []) or "the session failed without a word").strip()
+    said = result.result or "; ".join(result.errors or []) or "the session failed without a word"
+    text = redact(said).strip()
     if error == "rate_limit" and limit is not None and limit.status == "rejected":
         resets_at = None if limit.resets_at is None else datetime.fromtimestamp(limit.resets_at, UTC)
         return UsageLimit(resets_at, str(limit.rate_limit_type or "usage"))

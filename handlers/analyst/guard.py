@@ -43,6 +43,7 @@ KEPT = frozenset(
         # set by the session
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
         "CLAUDE_CODE_MAX_RETRIES",
+        "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK",
     }
 )
 

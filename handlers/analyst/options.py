@@ -2,19 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from claude_agent_sdk import ClaudeAgentOptions, SdkMcpTool, create_sdk_mcp_server, tool
 
-from handlers.analyst.limits import SESSION_BUDGET_USD, SESSION_DEADLINE
-from handlers.analyst.prompt import analyst_instructions
+from handlers.analyst.limits import API_TIMEOUT, DAILY_BUDGET_USD, SESSION_BUDGET_USD, SESSION_DEADLINE
+from handlers.analyst.prompt import Instructions
 from handlers.analyst.submissions import MAX_REFUSALS, Answer
 from handlers.verdict import submission_schema
 
-# One request to the API; the CLI then tries again, CLAUDE_CODE_MAX_RETRIES times.
-API_TIMEOUT = timedelta(minutes=2)
 SERVER, TOOL = "desk", "submit_verdict"
 
 Submit: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Answer]]
@@ -25,15 +23,21 @@ class AnalystSettings:
     """Who judges unless a task says otherwise, and how Claude's sessions run.
 
     `folder` is the home's own: it holds the lock that keeps two sessions apart, and an empty working directory
-    per session. `cli` overrides the bundled CLI. Credentials come from the environment.
+    per session. `cli` overrides the bundled CLI, `instructions` the analyst's. Credentials come from the environment.
     """
 
     analyst: Literal["claude", "baseline"]
     model: str
     folder: Path
     cli: Path | None = None
+    instructions: Path | None = None
     deadline: timedelta = SESSION_DEADLINE
     budget_usd: float = SESSION_BUDGET_USD
+    api_timeout: timedelta = API_TIMEOUT
+    daily_budget_usd: float = DAILY_BUDGET_USD
+    zone: tzinfo | None = (
+        UTC  # of the times that a person reads, and of the day of the budget; None: the machine's
+    )
 
     @property
     def lock_file(self) -> Path:
@@ -61,6 +65,7 @@ def submit_tool(submit: Submit) -> SdkMcpTool[Any]:
 
 def session_options(
     settings: AnalystSettings,
+    instructions: Instructions,
     *,
     session_id: str,
     stocks: int,
@@ -78,7 +83,7 @@ def session_options(
         setting_sources=[],
         strict_mcp_config=True,
         verbatim_prompts=True,  # else the CLI would expand an "@path" or a "/command" inside the data
-        system_prompt=analyst_instructions().text,
+        system_prompt=instructions.text,
         model=settings.model,
         max_turns=max_turns(stocks),
         max_budget_usd=settings.budget_usd,
@@ -89,8 +94,9 @@ def session_options(
         max_buffer_size=8 << 20,
         env={
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "CLAUDE_CODE_MAX_RETRIES": "2",
-            "API_TIMEOUT_MS": str(int(API_TIMEOUT.total_seconds() * 1000)),
+            "CLAUDE_CODE_MAX_RETRIES": "0",
+            "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
+            "API_TIMEOUT_MS": str(int(settings.api_timeout.total_seconds() * 1000)),
         },
         extra_args={"no-session-persistence": None},
     )

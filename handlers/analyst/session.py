@@ -2,10 +2,11 @@
 
 import shutil
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,16 @@ import anyio
 from claude_agent_sdk import ClaudeSDKClient, ClaudeSDKError
 
 from handlers.analyst.cli import end_orphans, find_cli, kill_launched, record_launched, write_launcher
-from handlers.analyst.costs import Spent, close_session, open_session
+from handlers.analyst.costs import Spent, close_lost_sessions, close_session, open_session
 from handlers.analyst.ending import DeadlinePassed, Ending
 from handlers.analyst.options import AnalystSettings, Submit, session_options
-from handlers.analyst.prompt import analyst_instructions
+from handlers.analyst.prompt import Instructions
 from handlers.analyst.submissions import Answer
 from handlers.analyst.watch import Watch
 from handlers.stocks import Stock
 from queues.context import TaskContext
-from queues.errors import StaleClaimError
+from queues.database import Database, Transaction
+from queues.errors import StaleClaimError, StorageError
 
 # From starting the process to its readiness: 0.7 s on two cores, after up to 20 s for an earlier session.
 LAUNCH_DEADLINE = timedelta(seconds=45)
@@ -36,16 +38,20 @@ class SessionReport:
     spent: Spent
 
 
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a session is told, of which stocks, and who takes its verdicts."""
+
+    stocks: Sequence[Stock]
+    instructions: Instructions
+    prompt: str
+    submit: Submit
+
+
 async def run_session(
-    ctx: TaskContext,
-    settings: AnalystSettings,
-    stocks: Sequence[Stock],
-    prompt: str,
-    submit: Submit,
-    *,
-    session_id: str,
+    ctx: TaskContext, settings: AnalystSettings, assignment: Assignment, *, session_id: str
 ) -> SessionReport:
-    """Run one session over `stocks` to its end, whatever that is, and write its row in `sessions`.
+    """Run one session to its end, whatever that is, and write its row in `sessions`.
 
     When cancelled, it interrupts the CLI, waits for the cost, and returns with the process gone, within 1.5 s.
 
@@ -56,16 +62,15 @@ async def run_session(
     cli = find_cli(settings.cli)
     watch = Watch()
     async with (
-        _written_down(ctx, settings, stocks, watch, session_id),
+        _written_down(ctx, settings, assignment, watch, session_id),
         _folder(settings, session_id) as folder,
     ):
         await _converse(
+            ctx,
             settings,
+            assignment,
             watch,
-            submit,
-            prompt,
             session_id=session_id,
-            stocks=len(stocks),
             folder=folder,
             launcher=write_launcher(folder, settings.lock_file, cli),
         )
@@ -76,15 +81,23 @@ async def run_session(
 
 @asynccontextmanager
 async def _written_down(
-    ctx: TaskContext, settings: AnalystSettings, stocks: Sequence[Stock], watch: Watch, session_id: str
+    ctx: TaskContext, settings: AnalystSettings, assignment: Assignment, watch: Watch, session_id: str
 ) -> AsyncGenerator[None]:
     """Opens the row of the session only for a current attempt; completes it however the session ends."""
-    version = analyst_instructions().version
-    await ctx.commit(
-        lambda tx: open_session(
-            tx, ctx.task, session_id, model=settings.model, stocks=stocks, prompt_version=version
+
+    def open_row(tx: Transaction) -> None:
+        close_lost_sessions(tx, ctx.task)
+        open_session(
+            tx,
+            ctx.task,
+            session_id,
+            model=settings.model,
+            stocks=assignment.stocks,
+            prompt_version=assignment.instructions.version,
+            budget_usd=settings.budget_usd,
         )
-    )
+
+    await ctx.commit(open_row)
     started_at = ctx.now
     try:
         yield
@@ -95,19 +108,25 @@ async def _written_down(
             # Patiently, as the outcome is recorded: what was spent must not be lost to a busy disk.
             await ctx.database.write_patiently(
                 lambda tx: close_session(
-                    tx, session_id, ended_as=ended_as, detail=detail, spent=watch.spent, duration=duration
+                    tx,
+                    session_id,
+                    ended_as=ended_as,
+                    detail=detail,
+                    spent=watch.spent,
+                    duration=duration,
+                    billing=watch.billing,
+                    at_least=watch.is_at_least,
                 )
             )
 
 
 async def _converse(
+    ctx: TaskContext,
     settings: AnalystSettings,
+    assignment: Assignment,
     watch: Watch,
-    submit: Submit,
-    prompt: str,
     *,
     session_id: str,
-    stocks: int,
     folder: Path,
     launcher: Path,
 ) -> None:
@@ -118,16 +137,19 @@ async def _converse(
         group.start_soon(_kill_after_cancellation, folder, gone)
         options = session_options(
             settings,
+            assignment.instructions,
             session_id=session_id,
-            stocks=stocks,
+            stocks=len(assignment.stocks),
             cwd=folder / "cwd",
             launcher=launcher,
-            submit=_ending_if_stale(submit, watch, scope),
+            submit=_ending_if_stale(assignment.submit, watch, scope),
             on_stderr=watch.hear,
         )
         client = ClaudeSDKClient(options)
         try:
-            await _talk(client, prompt, watch, folder)
+            await _talk(
+                client, assignment.prompt, watch, folder, partial(_note, ctx.database, session_id, watch)
+            )
         except ClaudeSDKError as error:
             # The SDK's second line only refers to stderr, which the watch has.
             watch.break_off(str(error).partition("\n")[0])
@@ -156,7 +178,16 @@ def _ending_if_stale(submit: Submit, watch: Watch, scope: anyio.CancelScope) -> 
     return guarded
 
 
-async def _talk(client: ClaudeSDKClient, prompt: str, watch: Watch, folder: Path) -> None:
+async def _note(database: Database, session_id: str, watch: Watch) -> None:
+    """At most once per answered turn; a disk that is busy for it gets everything at the end."""
+    if watch.has_news:
+        with suppress(StorageError):
+            await database.write(watch.news(session_id))
+
+
+async def _talk(
+    client: ClaudeSDKClient, prompt: str, watch: Watch, folder: Path, note: Callable[[], Awaitable[None]]
+) -> None:
     with anyio.move_on_after(LAUNCH_DEADLINE.total_seconds()) as launch:
         await client.connect()
     if launch.cancelled_caught:
@@ -166,6 +197,7 @@ async def _talk(client: ClaudeSDKClient, prompt: str, watch: Watch, folder: Path
     await client.query(prompt)
     async for message in client.receive_response():
         watch.see(message)
+        await note()
     watch.conclude()
 
 

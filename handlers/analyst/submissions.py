@@ -8,11 +8,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from handlers.analyst.briefs import StockBrief
-from handlers.analyst.evidence import check_evidence
+from handlers.analyst.prompt import entry_of, hash_of
+from handlers.audit import store_inputs, store_refusal
+from handlers.grounding.check import check_grounding
 from handlers.stocks import Stock
-from handlers.verdict import Action, Analyst, Reason, VerdictSubmission
+from handlers.verdict import Analyst, Reason, VerdictSubmission
 from handlers.verdicts import store_no_verdict, store_verdict
 from queues.context import TaskContext
+from queues.database import Transaction
 
 # One mistake is mended from its reason; a second one means that the model insists on its number.
 MAX_REFUSALS = 2
@@ -65,7 +68,7 @@ class Submissions:
         except ValidationError as error:
             return await self._refuse(brief, [_sentence(each["loc"], each["msg"]) for each in error.errors()])
         position = [] if brief.position is None else brief.position.numbers
-        if problems := check_evidence(submission, brief.facts, position):
+        if problems := check_grounding(submission, brief.facts, position):
             self._ungrounded.add(brief.stock)
             return await self._refuse(brief, problems)
         return await self._accept(brief, submission)
@@ -77,7 +80,7 @@ class Submissions:
         return matches[0] if len(matches) == 1 else None
 
     async def _accept(self, brief: StockBrief, submission: VerdictSubmission) -> Answer:
-        abstains = submission.action == Action.INSUFFICIENT_DATA
+        entry = entry_of(brief)
         await self._ctx.commit(
             lambda tx: store_verdict(
                 tx,
@@ -87,9 +90,9 @@ class Submissions:
                 brief.facts,
                 analyst=Analyst.CLAUDE,
                 data_quality=brief.quality,
-                reason=Reason.ABSTAINED if abstains else None,
                 session_id=self._session_id,
                 model=self._model,
+                inputs=store_inputs(tx, hash_of(entry), entry),
             )
         )
         await self._settle(brief.stock, submission.action)
@@ -97,26 +100,33 @@ class Submissions:
 
     async def _refuse(self, brief: StockBrief, problems: Sequence[str]) -> Answer:
         self._refusals[brief.stock] += 1
-        if self._refusals[brief.stock] < MAX_REFUSALS:
+        is_last = self._refusals[brief.stock] >= MAX_REFUSALS
+        # One that was never well-formed was not held against the facts: nobody can say that it invents.
+        reason = Reason.UNGROUNDED if brief.stock in self._ungrounded else Reason.INVALID
+        entry = entry_of(brief)
+
+        def store(tx: Transaction) -> None:
+            store_refusal(tx, self._session_id, brief.stock, " ".join(problems))
+            if is_last:
+                store_no_verdict(
+                    tx,
+                    self._ctx.task,
+                    brief.stock,
+                    thesis=f"The analyst's submissions were refused {MAX_REFUSALS} times, lastly: {problems[0]}",
+                    reason=reason,
+                    facts=brief.facts,
+                    analyst=Analyst.CLAUDE,
+                    data_quality=brief.quality,
+                    session_id=self._session_id,
+                    model=self._model,
+                    inputs=store_inputs(tx, hash_of(entry), entry),
+                )
+
+        await self._ctx.commit(store)
+        if not is_last:
             return Answer(
                 f"Refused: {' '.join(problems)} Mend this and submit {brief.stock} again.", is_error=True
             )
-        # One that was never well-formed was not held against the facts: nobody can say that it invents.
-        reason = Reason.UNGROUNDED if brief.stock in self._ungrounded else Reason.INVALID
-        await self._ctx.commit(
-            lambda tx: store_no_verdict(
-                tx,
-                self._ctx.task,
-                brief.stock,
-                thesis=f"The analyst's submissions were refused {MAX_REFUSALS} times, lastly: {problems[0]}",
-                reason=reason,
-                facts=brief.facts,
-                analyst=Analyst.CLAUDE,
-                data_quality=brief.quality,
-                session_id=self._session_id,
-                model=self._model,
-            )
-        )
         await self._settle(brief.stock, f"INSUFFICIENT_DATA ({reason})")
         return Answer(
             f"Refused again, stored INSUFFICIENT_DATA for {brief.stock}; {self._next()}.", is_error=True

@@ -1,6 +1,8 @@
 """What a task does when its session could not run to its own end: wait, hold the queue, or try again."""
 
-from datetime import datetime, timedelta
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from handlers.analyst.ending import (
     BillingError,
@@ -18,6 +20,7 @@ from handlers.analyst.ending import (
     UnknownModel,
     UsageLimit,
 )
+from handlers.analyst.standing import BILLING, CLI, INSTRUCTIONS, MODEL, SIGN_IN
 from queues.model import Task
 from queues.outcome import HoldRequest, Outcome, Retry, Snooze
 
@@ -29,8 +32,12 @@ SHORTEST_WAIT = timedelta(minutes=1)
 # about five hours. Then it is this task rather than the API, and the others shall not wait for it.
 OUTAGE_WAIT = timedelta(minutes=10)
 OUTAGE_CLAIMS = 30
-SIGN_IN = "sign_in"  # the source of a hold that `stockdesk login` ends
+# All queues of one subscription shall not come back in the same second.
+JITTER = (5.0, 60.0)
 RELEASE = "then call release_queue(ai_analysis) or run `stockdesk release ai_analysis`"
+RESTART = (
+    "then restart what runs the queues, which ends this hold, or release it: `stockdesk release ai_analysis`"
+)
 
 
 def waits_out_an_outage(task: Task) -> bool:
@@ -38,43 +45,63 @@ def waits_out_an_outage(task: Task) -> bool:
     return task.attempt >= task.max_attempts and task.claim <= OUTAGE_CLAIMS
 
 
-def trouble(ending: Ending, now: datetime, *, wait_out: bool = False) -> Outcome | None:
+def trouble(
+    ending: Ending,
+    now: datetime,
+    *,
+    wait_out: bool = False,
+    zone: tzinfo | None = UTC,
+    current: Mapping[str, str] | None = None,
+    between: Callable[[float, float], float] = random.uniform,
+) -> Outcome | None:
     """The outcome of an ending that is nobody's verdict; None where the session ran and its verdicts count.
 
-    With `wait_out`, an outage of the API holds the queue instead of spending the attempt.
+    With `wait_out`, an outage of the API holds the queue instead of spending the attempt. Times are told in `zone`;
+    `current` is what holds stand on, see `stands_on`.
     """
     match ending:
         case Busy(text) if wait_out:
-            return _outage(text, now)
+            return _outage(text, now, zone)
         case UsageLimit():
-            return _usage_limit(ending, now)
+            return _usage_limit(ending, now, zone, timedelta(seconds=between(*JITTER)))
         case NotSignedIn() | BillingError() | UnknownModel():
-            return _for_a_person(ending)
+            return _for_a_person(ending, current or {})
         case Busy() | LaunchFailed() | Died() | DeadlinePassed() | Interrupted():
             return Retry(_what_failed(ending))
         case Finished() | TurnsExhausted() | BudgetExhausted() | PromptTooLong():
             return None
 
 
-def _outage(text: str, now: datetime) -> Snooze:
+def _outage(text: str, now: datetime, zone: tzinfo | None) -> Snooze:
     until = now + OUTAGE_WAIT
-    sentence = f"The Claude API keeps failing ({text}); the queue tries again at {until:%Y-%m-%d %H:%M} UTC."
+    sentence = f"The Claude API keeps failing ({text}); the queue tries again at {_told(until, zone)}."
     return Snooze(sentence, until, HoldRequest("claude_api", sentence, until))
 
 
-def _for_a_person(ending: NotSignedIn | BillingError | UnknownModel) -> Snooze:
+def _told(moment: datetime, zone: tzinfo | None) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def _for_a_person(ending: NotSignedIn | BillingError | UnknownModel, current: Mapping[str, str]) -> Snooze:
+    def source(name: str) -> str:
+        return f"{name}={value}" if (value := current.get(name)) else name
+
     match ending:
         case NotSignedIn(text):
-            sentence = f"Claude is not signed in ({text}). Run `stockdesk login`, or set ANTHROPIC_API_KEY, {RELEASE}."
-            return _held(SIGN_IN, sentence)
+            sentence = (
+                f"Claude is not signed in ({text}). Run `stockdesk login`, which ends this hold; or set"
+                f" ANTHROPIC_API_KEY, {RESTART}."
+            )
+            return _held(source(SIGN_IN), sentence)
         case BillingError(text):
-            return _held(
-                "billing", f"Claude refuses for billing ({text}). Add credit to the account, {RELEASE}."
+            sentence = (
+                f"Claude refuses for billing ({text}). Add credit to the account, {RELEASE}; or sign in to another one"
+                " by `stockdesk login`, which ends this hold."
             )
+            return _held(source(BILLING), sentence)
         case UnknownModel(text):
-            return _held(
-                "model", f"Claude does not know the model ({text}). Correct STOCKDESK_MODEL, {RELEASE}."
-            )
+            sentence = f"Claude does not know the model ({text}). Correct STOCKDESK_MODEL, {RESTART}."
+            return _held(source(MODEL), sentence)
 
 
 def _what_failed(ending: Busy | LaunchFailed | Died | DeadlinePassed | Interrupted) -> str:
@@ -92,13 +119,17 @@ def _what_failed(ending: Busy | LaunchFailed | Died | DeadlinePassed | Interrupt
 
 
 def no_cli(sentence: str) -> Outcome:
-    return _held("claude_cli", f"{sentence.rstrip('.')}, {RELEASE}.")
+    return _held(CLI, f"{sentence.rstrip('.')}, {RESTART}.")
 
 
-def _usage_limit(ending: UsageLimit, now: datetime) -> Snooze:
-    until = max(ending.resets_at or now + UNKNOWN_RESET, now + SHORTEST_WAIT)
+def no_instructions(sentence: str) -> Outcome:
+    return _held(INSTRUCTIONS, f"{sentence.rstrip('.')}, {RESTART}.")
+
+
+def _usage_limit(ending: UsageLimit, now: datetime, zone: tzinfo | None, jitter: timedelta) -> Snooze:
+    until = max(ending.resets_at or now + UNKNOWN_RESET, now + SHORTEST_WAIT) + jitter
     window = ending.window.replace("_", "-")
-    sentence = f"Claude's {window} usage limit is used up; the queue goes on at {until:%Y-%m-%d %H:%M} UTC."
+    sentence = f"Claude's {window} usage limit is used up; the queue goes on at {_told(until, zone)}."
     return Snooze(sentence, until, HoldRequest("usage_limit", sentence, until))
 
 

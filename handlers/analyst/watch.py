@@ -1,14 +1,25 @@
 """What the messages of a session tell: what it spent, and how it ended."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
-from claude_agent_sdk import AssistantMessage, Message, RateLimitEvent, RateLimitInfo, ResultMessage
+from claude_agent_sdk import (
+    AssistantMessage,
+    Message,
+    RateLimitEvent,
+    RateLimitInfo,
+    ResultMessage,
+    SystemMessage,
+)
 
-from handlers.analyst.costs import Spent
+from handlers.analyst.costs import Spent, note_spent
 from handlers.analyst.ending import (
     BillingError,
     Busy,
+    DeadlinePassed,
     Died,
     Ending,
     Interrupted,
@@ -18,6 +29,9 @@ from handlers.analyst.ending import (
     UsageLimit,
     read_ending,
 )
+from handlers.analyst.secrets import redact
+from handlers.analyst.usage import store_usage_window
+from queues.database import Transaction
 from queues.errors import StaleClaimError
 
 STDERR_LINES = 40
@@ -34,8 +48,10 @@ class Watch:
     limit: RateLimitInfo | None = None
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=STDERR_LINES))
     lost: StaleClaimError | None = None
-    answers: set[str] = field(default_factory=set[str])
+    answers: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    api_key: bool | None = None
     has_begun: bool = False
+    has_news: bool = False
 
     def see(self, message: Message) -> None:
         self.has_begun = True
@@ -43,14 +59,56 @@ class Watch:
             case AssistantMessage():
                 self.error = None if message.error is None else str(message.error)
                 if message.error is None and message.message_id is not None:
-                    self.answers.add(message.message_id)  # one answer arrives as a message per content block
+                    self._count(message.message_id, message.usage or {})
+            case SystemMessage(subtype="init", data=data):
+                self.api_key = data.get("apiKeySource", "none") != "none"
             case RateLimitEvent():
                 self.limit = message.rate_limit_info
+                self.has_news = True
             case ResultMessage():
                 self.result = message
                 self.spent = spent_by(message, len(self.answers))
             case _:
                 pass
+
+    def _count(self, answer: str, usage: dict[str, Any]) -> None:
+        """One answer arrives as a message per content block, each with the tokens so far."""
+        read = sum(
+            usage.get(kind) or 0
+            for kind in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        )
+        self.has_news = self.has_news or answer not in self.answers
+        before = self.answers.get(answer, (0, 0))
+        self.answers[answer] = (max(read, before[0]), max(usage.get("output_tokens") or 0, before[1]))
+        self.spent = Spent(
+            turns=len(self.answers),
+            input_tokens=sum(read for read, _ in self.answers.values()),
+            output_tokens=sum(written for _, written in self.answers.values()),
+        )
+
+    @property
+    def billing(self) -> str | None:
+        """Who pays, known once the API has answered."""
+        return None if not self.answers else "api" if self.api_key else "subscription"
+
+    @property
+    def is_at_least(self) -> bool:
+        """Whether the end was not seen: what the API was doing then is paid for, but not in the numbers."""
+        return self.has_begun and isinstance(self.ending, Interrupted | DeadlinePassed | Died)
+
+    def news(self, session_id: str) -> Callable[[Transaction], None]:
+        """A write of what has been told so far; until more is told there is nothing to write."""
+        self.has_news = False
+        spent, billing, limit = self.spent, self.billing, self.limit
+
+        def write(tx: Transaction) -> None:
+            note_spent(tx, session_id, spent, billing)
+            if limit is not None:
+                resets_at = None if limit.resets_at is None else datetime.fromtimestamp(limit.resets_at, UTC)
+                window = str(limit.rate_limit_type or "usage")
+                store_usage_window(tx, window, limit.status, limit.utilization, resets_at)
+
+        return write
 
     def conclude(self) -> None:
         """Read the ending from a session that ran to its own end."""
@@ -61,7 +119,7 @@ class Watch:
 
     def hear(self, line: str) -> None:
         """Keep a line of the CLI's stderr, which alone says why a launch failed."""
-        self.stderr.append(line[:500])
+        self.stderr.append(redact(line)[:500])
 
     @property
     def ending_in_words(self) -> tuple[str, str]:
@@ -75,11 +133,11 @@ class Watch:
                 detail = f"{window}, resets at {resets_at}"
             case _:
                 detail = ""
-        return type(self.ending).__name__, detail
+        return type(self.ending).__name__, redact(detail)
 
     def break_off(self, why: str) -> None:
         """The CLI did not start or, once it has said something, died. Its own words go before `why`."""
-        words = " ".join((" · ".join(self.stderr) or why).split())
+        words = redact(" ".join((" · ".join(self.stderr) or why).split()))
         self.ending = Died(words) if self.has_begun else LaunchFailed(words)
 
 

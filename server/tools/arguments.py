@@ -32,6 +32,10 @@ ExchangeCode: TypeAlias = Annotated[
         description="Exchange of symbols written without one: NSE, BSE, NYSE, NASDAQ, ARCA, AMEX.",
     ),
 ]
+Force: TypeAlias = Annotated[
+    bool,
+    Field(description="Pay for a new verdict even where nothing has changed since the last one."),
+]
 Account: TypeAlias = Annotated[
     str | None, Field(max_length=40, description="Name of one account; all if left out.")
 ]

@@ -10,7 +10,16 @@ from server import control
 from server.change_views import CancelView, ClearView, HoldChange, RetryView
 from server.desk import Desk
 from server.errors import told_to_the_model
-from server.tools.arguments import CONTROL, DESTROY, ENQUEUE, MOST_SYMBOLS, RunId, TaskId
+from server.tools.arguments import (
+    CONTROL,
+    DESTROY,
+    ENQUEUE,
+    MOST_SYMBOLS,
+    ExchangeCode,
+    RunId,
+    Symbol,
+    TaskId,
+)
 
 
 def add_control_tools(mcp: MCPServer, desk: Desk) -> None:
@@ -18,13 +27,26 @@ def add_control_tools(mcp: MCPServer, desk: Desk) -> None:
     async def cancel_tasks(
         task_ids: Annotated[list[TaskId] | None, Field(max_length=MOST_SYMBOLS, description="Ids.")] = None,
         run_id: RunId = None,
+        symbols: Annotated[
+            list[Symbol] | None,
+            Field(
+                max_length=MOST_SYMBOLS,
+                description="Only these stocks leave the queued analyses; the others in them stay.",
+            ),
+        ] = None,
+        exchange: ExchangeCode = None,
         reason: Annotated[str | None, Field(max_length=200, description="Kept with the tasks.")] = None,
     ) -> CancelView:
         """Cancel queued and running tasks, by id or all of one run; what waits for them is cancelled too.
 
-        A running task is stopped within moments; what it stored so far stays. retry_task brings one back.
+        With symbols, only these stocks leave the queued analyses (of those tasks or that run, or of all). A running
+        task is stopped within moments; what it stored so far stays. retry_task brings one back.
         """
         with told_to_the_model():
+            if symbols:
+                return await control.cancel_stocks(
+                    desk, symbols, exchange=exchange, task_ids=task_ids or (), run_id=run_id, reason=reason
+                )
             return await control.cancel(desk, task_ids=task_ids or (), run_id=run_id, reason=reason)
 
     @mcp.tool(title="Retry tasks", annotations=ENQUEUE)

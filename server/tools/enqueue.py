@@ -9,7 +9,7 @@ from server import requests
 from server.change_views import EnqueueView
 from server.desk import Desk
 from server.errors import told_to_the_model
-from server.tools.arguments import ENQUEUE, MOST_SYMBOLS, CsvText, ExchangeCode, ExportPath, Symbol
+from server.tools.arguments import ENQUEUE, MOST_SYMBOLS, CsvText, ExchangeCode, ExportPath, Force, Symbol
 
 
 def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
@@ -26,6 +26,7 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
             ),
         ] = None,
         exchange: ExchangeCode = None,
+        force: Force = False,
     ) -> EnqueueView:
         """Review a whole portfolio in the background: sync the export, fetch prices, analyse every stock.
 
@@ -36,7 +37,7 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
         """
         with told_to_the_model():
             return await requests.request_review(
-                desk, path=path, csv_text=csv_text, account=account, exchange=exchange
+                desk, path=path, csv_text=csv_text, account=account, exchange=exchange, force=force
             )
 
     @mcp.tool(title="Sync holdings", annotations=ENQUEUE)
@@ -83,13 +84,15 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
         ],
         exchange: ExchangeCode = None,
         priority: Annotated[int, Field(ge=-100, le=100, description="Higher runs earlier; 0 is usual.")] = 0,
+        force: Force = False,
     ) -> EnqueueView:
         """Analyse some stocks in the background, in sessions of 2-3, with a verdict for each.
 
         Missing or stale prices are fetched first. It spends money when the analyst is Claude, so call it only
-        for stocks that the user asks about. A stock whose analysis is queued already is not analysed twice.
+        for stocks that the user asks about. A stock whose analysis is queued already is not analysed twice; one of
+        which nothing has changed keeps its verdict, at no cost, unless force is set.
         """
         with told_to_the_model():
             return await requests.request_analysis(
-                desk, symbols=symbols, exchange=exchange, priority=priority
+                desk, symbols=symbols, exchange=exchange, priority=priority, force=force
             )

@@ -11,10 +11,11 @@ from handlers.verdicts import judged_stocks, latest_verdicts
 from queues.database import Transaction
 from server import inspection
 from server.desk import Desk
-from server.domain_views import PortfolioView, VerdictPage, portfolio_view, verdict_page
 from server.errors import told_to_the_model
+from server.portfolio_views import PortfolioView, portfolio_view
 from server.requests import known_account
 from server.tools.arguments import MOST_SYMBOLS, READ, Account, Cursor, ExchangeCode, Symbol
+from server.verdict_views import VerdictPage, verdict_page
 
 
 def add_result_tools(mcp: MCPServer, desk: Desk) -> None:
@@ -65,7 +66,7 @@ def add_result_tools(mcp: MCPServer, desk: Desk) -> None:
             judged = judged_stocks(tx)
             unknown = [stock for stock in wanted or () if stock not in judged]
             total = len(judged) if wanted is None else len(wanted) - len(unknown)
-            return verdict_page(found, limit=size, full=full, total=total, unknown=map(str, unknown))
+            return verdict_page(tx, found, limit=size, full=full, total=total, unknown=map(str, unknown))
 
         with told_to_the_model():
             return await desk.database.read(read)

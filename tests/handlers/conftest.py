@@ -46,7 +46,7 @@ class TaskRunner:
         """Enqueue a task and claim it."""
         new = NewTask(queue=queue, kind="test", payload=payload, max_attempts=max_attempts)
         self.database.write_now(lambda tx: enqueue(tx, [new]))
-        return self._claim(queue)
+        return self.claim(queue)
 
     def end(self, ctx: TaskContext, outcome: Outcome) -> Task:
         """Record how the attempt ended."""
@@ -56,9 +56,9 @@ class TaskRunner:
     def again(self, ctx: TaskContext, outcome: Outcome) -> TaskContext:
         """Record the attempt, let the time pass that the task has to wait, and claim it again."""
         self.clock.now = max(self.clock.now, self.end(ctx, outcome).due_at)
-        return self._claim(ctx.task.queue)
+        return self.claim(ctx.task.queue)
 
-    def _claim(self, queue: QueueName) -> TaskContext:
+    def claim(self, queue: QueueName) -> TaskContext:
         task = self.database.write_now(lambda tx: claim_next(tx, queue, self.epoch))
         assert task is not None
         return TaskContext(task, self.database)

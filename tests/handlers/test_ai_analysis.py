@@ -8,7 +8,7 @@ import pytest
 from handlers.ai_analysis import AnalystSettings, analysis_task
 from handlers.analyst.ending import Busy, DeadlinePassed, Ending, Finished, TurnsExhausted, UsageLimit
 from handlers.analyst.options import max_turns
-from handlers.analyst.troubles import trouble, waits_out_an_outage
+from handlers.analyst.troubles import JITTER, trouble, waits_out_an_outage
 from handlers.stocks import Exchange, Stock
 from handlers.verdict import Action, Analyst, Reason
 from handlers.verdicts import verdicts_of_task
@@ -139,11 +139,11 @@ def test_turns_allow_each_stock_its_refusals(stocks: int, turns: int) -> None:
 def test_a_usage_limit_never_becomes_a_loop_of_refused_sessions(
     resets_at: datetime | None, until: datetime
 ) -> None:
-    outcome = trouble(UsageLimit(resets_at, "seven_day"), NOW)
+    outcome = trouble(UsageLimit(resets_at, "seven_day"), NOW, between=lambda least, most: least)
     assert isinstance(outcome, Snooze)
-    assert outcome.until == until
+    assert outcome.until == until + timedelta(seconds=JITTER[0])
     assert outcome.hold is not None
-    assert outcome.hold.until == until
+    assert outcome.hold.until == outcome.until
 
 
 @pytest.mark.parametrize("ending", [Busy("Overloaded"), DeadlinePassed()])

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.analyst.baseline import baseline_verdict
-from handlers.analyst.evidence import check_evidence
 from handlers.facts import Fact
+from handlers.grounding.check import check_grounding
 from handlers.stocks import Exchange, Stock
 
 STOCK = Stock("M&M", Exchange.NSE)
@@ -94,5 +94,5 @@ def test_the_thesis_tells_the_numbers_that_weighed_most() -> None:
 def test_every_number_it_writes_is_one_of_its_facts(numbers: dict[str, float]) -> None:
     own = facts(numbers)
     verdict = baseline_verdict(STOCK, own)
-    assert check_evidence(verdict, own) == []
+    assert check_grounding(verdict, own) == []
     assert 0 <= verdict.conviction <= 0.8

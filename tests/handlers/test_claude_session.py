@@ -169,7 +169,9 @@ async def test_what_exhausted_turns_leave_open_goes_on_as_a_smaller_task_before_
     [follow_up] = follow_ups(database, outcome)
     assert (follow_up.payload["stocks"], follow_up.carried) == (["NSE:TCS"], True)
     assert isinstance(outcome, Completed)
-    assert outcome.result["moved"] == ["NSE:TCS"]
+    result = running_task.end(ctx, outcome).result
+    assert result is not None
+    assert result["moved"] == {"NSE:TCS": "analysis-2"}
     [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
     assert (session.ended_as, session.spent.turns) == ("TurnsExhausted", 8)
     assert "NSE:NOTASKED was not asked for" in api.requests[-1].tool_errors[0]

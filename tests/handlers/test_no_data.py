@@ -7,7 +7,7 @@ import pytest
 from handlers.ai_analysis import AnalystSettings
 from handlers.data_fetcher import data_fetcher
 from handlers.no_data import judge_without_data
-from handlers.planning import plan_analysis
+from handlers.planning import AnalysisOptions, plan_analysis
 from handlers.sources.base import NotCoveredError, SourceBusyError, SourceError
 from handlers.stocks import Stock
 from handlers.verdict import Action, Analyst, Reason, Verdict
@@ -34,7 +34,7 @@ def tasks(database: Database) -> list[Task]:
 
 def ask_for(database: Database, *stocks: Stock) -> list[Task]:
     def work(tx: Transaction) -> list[Task]:
-        plan = plan_analysis(tx, stocks, now=NOW, analyst="baseline", stocks_per_session=2)
+        plan = plan_analysis(tx, stocks, AnalysisOptions("baseline", 2), now=NOW)
         return [answer.task for answer in enqueue(tx, plan.tasks)]
 
     return database.write_now(work)

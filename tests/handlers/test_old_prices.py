@@ -37,18 +37,18 @@ async def test_stocks_whose_prices_are_stale_are_fetched_before_anyone_judges_th
     outcome = await analyse(ctx, either)
 
     assert isinstance(outcome, Completed)
-    assert outcome.result == {
-        "verdicts": {},
-        "sessions": [],
-        "moved": ["NSE:INFY", "NSE:TCS"],
-        "why_moved": "The prices of NSE:INFY are stale; they are fetched first.",
-    }
     fetch, analysis = follow_ups(database, outcome)
     assert (fetch.queue, fetch.payload["stocks"]) == (QueueName.DATA_FETCHER, ["NSE:INFY", "NSE:TCS"])
     assert analysis.after == (Sibling(0),)
     assert analysis.payload == {"stocks": ["NSE:INFY", "NSE:TCS"], "analyst": either.analyst}
     assert (fetch.carried, analysis.carried) == (True, True)
     assert analysis.timeout == session_deadline_of(ctx.task) + timedelta(minutes=1)
+    assert running_task.end(ctx, outcome).result == {
+        "verdicts": {},
+        "sessions": [],
+        "moved": {"NSE:INFY": "analysis-3", "NSE:TCS": "analysis-3"},
+        "why_moved": "The prices of NSE:INFY are stale; they are fetched first.",
+    }
 
 
 async def test_a_fetch_of_the_last_session_ends_the_moving_even_where_it_brought_nothing(

@@ -7,6 +7,7 @@ from handlers.ai_analysis import analysis_task
 from handlers.freshness import expected_session
 from handlers.planning import (
     STOCKS_PER_FETCH,
+    AnalysisOptions,
     Plan,
     fetch_task,
     plan_analysis,
@@ -51,7 +52,7 @@ def planner(database: Database) -> Planner:
     def plan(wanted: Sequence[Stock], *, size: int = 2, priority: int = 0) -> Plan:
         return database.read_now(
             lambda tx: plan_analysis(
-                tx, wanted, now=NOW, analyst="baseline", stocks_per_session=size, priority=priority
+                tx, wanted, AnalysisOptions("baseline", size, priority=priority), now=NOW
             )
         )
 
@@ -114,7 +115,7 @@ def test_a_stock_that_an_unfinished_analysis_covers_is_not_analysed_twice(
     again = planner([*stocks(4), Stock("NEW", Exchange.NSE)])
     assert [names(task) for task in of(ANALYSIS, again.tasks)] == [["NSE:NEW"]]
     sessions = [task.id for task in first if task.queue is ANALYSIS]
-    assert {str(stock): task for stock, task in again.covered.items()} == {
+    assert {str(stock): task.id for stock, task in again.covered.items()} == {
         "NSE:S0": sessions[0],
         "NSE:S1": sessions[0],
         "NSE:S2": sessions[1],

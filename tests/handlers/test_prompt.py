@@ -1,24 +1,28 @@
 """What a session is told."""
 
 import json
+import re
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.analyst.briefs import Position, StockBrief, read_briefs
-from handlers.analyst.evidence import check_evidence
-from handlers.analyst.prompt import analyst_instructions, write_prompt
+from handlers.analyst.prompt import InstructionsError, analyst_instructions, entry_of, hash_of, write_prompt
 from handlers.brokers.holding import Holding
 from handlers.freshness import expected_session
+from handlers.grounding.check import check_grounding
 from handlers.portfolio import store_snapshot
 from handlers.prices import log_fetched
 from handlers.stocks import Stock
+from handlers.texts import NewText, store_texts
 from queues.database import Database
 from tests.handlers.claude import INFY, TCS, know
 from tests.handlers.conftest import NOW
-from tests.handlers.test_evidence import fact, submission
+from tests.handlers.grounding.test_check import fact, submission
 from tests.standins.messages_api import DATA, Json
 
 
@@ -78,16 +82,82 @@ def test_data_cannot_close_its_own_block() -> None:
 def test_a_number_copied_from_the_prompt_is_always_grounded(value: float) -> None:
     own = fact(1, "x", value, "INR")
     [entry] = data_of(write_prompt([StockBrief(INFY, (own,), ())], date(2022, 12, 28)))["stocks"]
-    evidence = [{"claim": "It stands there.", "fact_id": "f1", "value": entry["facts"][0]["value"]}]
-    assert check_evidence(submission(evidence=evidence), [own]) == []
+    evidence = [
+        {"claim": "It stands there.", "fact_id": "f1", "value": entry["facts"][0]["value"], "unit": "INR"}
+    ]
+    assert check_grounding(submission(evidence=evidence), [own]) == []
 
 
 def test_the_instructions_are_versioned_and_name_the_tool_and_the_block() -> None:
     instructions = analyst_instructions()
-    assert instructions.version.isdigit()
+    assert re.fullmatch(r"[0-9]+\+[0-9a-f]{8}", instructions.version)
     assert "submit_verdict" in instructions.text
     assert "<data>" in instructions.text
     assert "version:" not in instructions.text
+
+
+def test_a_person_can_bring_other_instructions_and_an_edit_is_another_version(tmp_path: Path) -> None:
+    file = tmp_path / "mine.md"
+    versions: list[str] = []
+    for text in ("Be brief.", "Be brief!"):
+        file.write_text(f"version: mine\n\n{text}\n", encoding="utf-8")
+        assert analyst_instructions(file).text == text
+        versions.append(analyst_instructions(file).version)
+    assert [version.partition("+")[0] for version in versions] == ["mine", "mine"]
+    assert versions[0] != versions[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "The first line of {file} is ''; it has to be like `version: 3`"),
+        (b"Be brief.\nversion: 3", "The first line of {file} is 'Be brief.'"),
+        (b"version:\nBe brief.", "The first line of {file} is 'version:'"),
+        (b"version: " + b"3" * 21 + b"\nBe brief.", "with 1 to 20 characters after the colon."),
+        (b"version: 3\n \n", "{file} says nothing after its version"),
+        (b"version: 3\n" + b"x" * 30_001, "{file} has 30,001 characters; shorten it to 30,000"),
+        (
+            b"version: 3\n\xff",
+            "{file} cannot be read: it is not text in UTF-8; correct STOCKDESK_ANALYST_INSTRUCTIONS",
+        ),
+    ],
+)
+def test_instructions_that_cannot_be_used_are_named_with_what_to_write(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    file = tmp_path / "mine.md"
+    file.write_bytes(content)
+    with pytest.raises(InstructionsError, match=re.escape(why.format(file=file))):
+        analyst_instructions(file)
+
+
+def test_instructions_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InstructionsError, match="cannot be read: No such file or directory"):
+        analyst_instructions(tmp_path / "none.md")
+
+
+def test_the_hash_of_an_entry_hangs_on_what_is_known_and_not_on_the_day_or_the_order_of_keys(
+    database: Database,
+) -> None:
+    know(database, INFY)
+    [today] = database.read_now(lambda tx: read_briefs(tx, [INFY], NOW))
+    [later] = database.read_now(lambda tx: read_briefs(tx, [INFY], NOW + timedelta(hours=1)))
+    entry = entry_of(today)
+    assert hash_of(entry) == hash_of(entry_of(later)) == hash_of(dict(reversed(entry.items())))
+    news = NewText(kind="news", title="Orders rise", body="", source="wire", published_at=NOW)
+    database.write_now(lambda tx: store_texts(tx, INFY, [news]))
+    [told] = database.read_now(lambda tx: read_briefs(tx, [INFY], NOW))
+    assert hash_of(entry_of(told)) != hash_of(entry)
+    assert entry_of(told)["texts"] == [
+        {
+            "id": "t1",
+            "kind": "news",
+            "source": "wire",
+            "date": "2022-12-29",
+            "title": "Orders rise",
+            "text": "",
+        }
+    ]
 
 
 def test_a_position_lends_its_numbers_to_the_check() -> None:

@@ -11,7 +11,7 @@ from handlers.run_report import RunStocks, run_stocks
 from handlers.sources.base import PriceSource, SourceBusyError
 from handlers.sources.sample import SampleSource
 from handlers.stocks import Exchange, Stock
-from handlers.verdict import Action, Analyst, Reason
+from handlers.verdict import Analyst, Reason
 from handlers.verdicts import store_no_verdict, store_verdict
 from queues.control import cancel_task, retry_task
 from queues.database import Database, Transaction
@@ -47,9 +47,7 @@ class Run:
         def work(tx: Transaction) -> None:
             facts = current_facts(tx, stock)
             verdict = baseline_verdict(stock, facts)
-            abstains = verdict.action == Action.INSUFFICIENT_DATA
-            reason = Reason.ABSTAINED if abstains else None
-            store_verdict(tx, task, stock, verdict, facts, analyst=Analyst.BASELINE, reason=reason)
+            store_verdict(tx, task, stock, verdict, facts, analyst=Analyst.BASELINE)
 
         know(self.database, stock)
         self.database.write_now(work)

@@ -34,7 +34,7 @@ def submission(stock: Stock, **changes: Any) -> VerdictSubmission:
         "conviction": 0.55,
         "horizon_months": 6,
         "thesis": "Trend and momentum agree. Nothing in the facts speaks against them.",
-        "evidence": [{"claim": "It closed there.", "fact_id": "f1", "value": 1503.46}],
+        "evidence": [{"claim": "It closed there.", "fact_id": "f1", "value": 1503.46, "unit": "INR"}],
         "bull_points": ["The trend rises."],
         "bear_points": ["The history is short."],
         "risks": ["It may turn."],
@@ -80,7 +80,7 @@ def test_the_schema_stands_alone_and_speaks_to_the_model() -> None:
         {"horizon_months": 0},
         {"thesis": "Too short."},
         {"evidence": []},
-        {"evidence": [{"claim": "It is.", "fact_id": "last_close", "value": 1}]},
+        {"evidence": [{"claim": "It is.", "fact_id": "last_close", "value": 1, "unit": "INR"}]},
         {"target_price": 1800},
     ],
 )

@@ -110,16 +110,16 @@ def test_a_remainder_whose_work_comes_later_makes_nothing_wait_for_ever(desk: De
 def test_a_result_can_name_the_follow_ups(desk: Desk) -> None:
     desk.enqueue_one(fetch(dedup_key="INFY"))
 
-    def result(follow_ups: Sequence[Enqueued]) -> JsonObject:
+    def moved(follow_ups: Sequence[Enqueued]) -> JsonObject:
         return {"moved": [each.task.id for each in follow_ups]}
 
-    ended = desk.run_one(Completed(result, lambda _: [fetch(dedup_key="INFY"), fetch()]))
-    assert ended.result == {"moved": ["fetch-2", "fetch-3"]}
+    outcome = Completed({"done": 1}, lambda _: [fetch(dedup_key="INFY"), fetch()], moved)
+    assert desk.run_one(outcome).result == {"done": 1, "moved": ["fetch-2", "fetch-3"]}
 
 
-def test_a_result_made_from_follow_ups_that_json_cannot_hold_leaves_the_task_running(desk: Desk) -> None:
+def test_a_result_of_follow_ups_that_json_cannot_hold_leaves_the_task_running(desk: Desk) -> None:
     desk.enqueue_one(fetch())
     task = desk.start()
     with pytest.raises(InvalidTaskError):
-        desk.end(task, Completed(lambda _: {"value": float("nan")}, lambda _: [fetch()]))
+        desk.end(task, Completed(NOTHING, lambda _: [fetch()], lambda _: {"value": float("nan")}))
     assert desk.look(task).state is TaskState.RUNNING

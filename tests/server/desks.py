@@ -49,6 +49,16 @@ class Agent:
         assert json.loads(text) == result.structured_content
         return result.structured_content
 
+    async def full_verdicts(self) -> list[dict[str, Any]]:
+        """Every verdict in its full form, over all pages."""
+        verdicts: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            page = await self.call("get_verdicts", full=True, cursor=cursor)
+            verdicts += page["verdicts"]
+            if (cursor := page["next_cursor"]) is None:
+                return verdicts
+
     async def refused(self, tool: str, **arguments: Any) -> str:
         """The text of the error with which the tool answered."""
         result = await self.client.call_tool(tool, arguments)

@@ -87,7 +87,12 @@ def wordy(stock: Stock, facts: Sequence[Fact]) -> VerdictSubmission:
             "horizon_months": 12,
             "thesis": (LONG * 20)[:1200],
             "evidence": [
-                {"claim": (LONG * 4)[:300], "fact_id": facts[n % len(facts)].id, "value": 1503.25}
+                {
+                    "claim": (LONG * 4)[:300],
+                    "fact_id": facts[n % len(facts)].id,
+                    "value": 1503.25,
+                    "unit": "INR",
+                }
                 for n in range(12)
             ],
             "bull_points": points,

@@ -8,7 +8,7 @@ import anyio.lowlevel
 import pytest
 
 from handlers.ai_analysis import analysis_task
-from handlers.planning import plan_analysis, sync_task
+from handlers.planning import AnalysisOptions, plan_analysis, sync_task
 from handlers.portfolio_sync import SyncPayload
 from handlers.stocks import Exchange, Stock
 from queues.database import Database, Transaction
@@ -38,7 +38,7 @@ def yesterday(desk: Desk, settings: Settings) -> Iterator[Database]:
 
 def ask_for_analysis(database: Database, desk: Desk) -> list[str]:
     def work(tx: Transaction) -> list[str]:
-        plan = plan_analysis(tx, [KO, XOM], now=desk.clock(), analyst="baseline", stocks_per_session=2)
+        plan = plan_analysis(tx, [KO, XOM], AnalysisOptions("baseline", 2), now=desk.clock())
         return [answer.task.id for answer in enqueue(tx, plan.tasks)]
 
     return database.write_now(work)

@@ -201,7 +201,7 @@ async def test_a_stock_without_a_price_beside_one_with_a_price_gets_no_judgement
     source.script = all_but_one
     await agent.call("enqueue_ai_analysis", symbols=[str(KO), str(XOM)])
     await desk.manager.execute_queues()
-    judged, missing = (await agent.call("get_verdicts", full=True))["verdicts"]
+    judged, missing = await agent.full_verdicts()
     assert judged["detail"]["evidence"]
     assert (missing["stock"], missing["action"], missing["conviction"]) == (
         str(XOM),
@@ -227,7 +227,7 @@ async def test_every_stock_has_its_own_numbers_in_its_own_text(
     source.script = each_its_own_way
     await agent.call("enqueue_ai_analysis", symbols=[str(KO), str(XOM), str(PFE)])
     await desk.manager.execute_queues()
-    verdicts = (await agent.call("get_verdicts", full=True))["verdicts"]
+    verdicts = await agent.full_verdicts()
     assert len({verdict["thesis"] for verdict in verdicts}) == 3
     cited = [evidence["fact_id"] for verdict in verdicts for evidence in verdict["detail"]["evidence"]]
     assert len(cited) == len(set(cited)) > 0

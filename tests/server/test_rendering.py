@@ -10,7 +10,7 @@ from queues.inspection import Interval
 from queues.model import QueueName, TaskState
 from server.rendering import settings_list, status_table, timeline
 from server.settings import SettingOrigin
-from server.views import LeaderView, ProgressView, QueueView, StatusView, TaskView
+from server.views import LeaderView, ProgressView, QueueView, SpentToday, StatusView, TaskView
 
 NOW = datetime(2026, 11, 24, 5, 11, tzinfo=UTC)
 
@@ -59,7 +59,11 @@ def busy(queue: QueueName) -> QueueView:
 def test_the_status_of_a_busy_desk_fits_and_cuts_nothing() -> None:
     leader = LeaderView(pid=42, command="worker", since=NOW, leads=True, is_this_process=False)
     status = StatusView(
-        queues=[busy(queue) for queue in QueueName], leader=leader, analyst="claude", message="All is well."
+        queues=[busy(queue) for queue in QueueName],
+        leader=leader,
+        analyst="claude",
+        today=SpentToday(spent_usd=0, at_most_usd=0, budget_usd=20, left_usd=20, next_day_at=NOW, message=""),
+        message="All is well.",
     )
     text = printed(status_table(status))
     for queue in QueueName:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.analyst.troubles import SIGN_IN
+from handlers.analyst.standing import SIGN_IN
 from queues.database import Database
 from queues.holds import current_holds, hold_queue
 from queues.model import QueueName

@@ -52,6 +52,7 @@ async def test_a_cancelled_task_takes_along_what_waits_for_it(desk: Desk, agent:
         "stopping": [],
         "also_cancelled": ["analysis-2"],
         "already_finished": [],
+        "withdrawn": {},
         "message": "1 cancelled, 1 more because they waited for these, 0 being stopped; 0 had ended before.",
     }
     assert [state(desk, task) for task in ("fetch-1", "analysis-2")] == [TaskState.CANCELLED] * 2

@@ -25,6 +25,7 @@ TOOLS = [
     "clear_queue",
     "get_portfolio",
     "get_verdicts",
+    "get_spend",
 ]
 READING = {name for name in TOOLS if name.startswith(("get_", "list_"))}
 

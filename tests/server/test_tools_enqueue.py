@@ -81,7 +81,7 @@ async def test_the_priority_of_an_analysis_is_stored_with_all_its_tasks(desk: De
 
 
 async def test_a_more_urgent_request_makes_what_covers_it_as_urgent(desk: Desk, agent: Agent) -> None:
-    await agent.call("enqueue_ai_analysis", symbols=[str(JPM)])
+    await agent.call("enqueue_ai_analysis", symbols=[str(JPM), str(KO)])
     first = await agent.call("enqueue_ai_analysis", symbols=[str(AAPL)])
     again = await agent.call("enqueue_ai_analysis", symbols=[str(AAPL)], priority=50)
     assert again["message"].startswith(

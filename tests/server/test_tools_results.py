@@ -95,7 +95,7 @@ async def test_a_verdict_says_who_judged_from_what_date_and_that_it_is_no_advice
 
 async def test_a_full_verdict_carries_each_number_with_its_fact(desk: Desk, agent: Agent) -> None:
     await review(desk, agent, AAPL)
-    (verdict,) = (await agent.call("get_verdicts", full=True))["verdicts"]
+    (verdict,) = await agent.full_verdicts()
     assert verdict["detail"]["evidence"]
     for evidence in verdict["detail"]["evidence"]:
         assert evidence["fact_id"].startswith("f")

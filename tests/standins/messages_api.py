@@ -111,9 +111,15 @@ def grounded_verdict(entry: Json, action: str = "HOLD") -> Json:
         "action": action,
         "conviction": 0.6,
         "horizon_months": 12,
-        "thesis": f"The newest {fact['name']} of {entry['stock']} is {fact['value']}. Nothing else moves the view.",
+        "thesis": f"The newest {fact['name']} of {entry['stock']} is {fact['value']} {fact['unit']}. "
+        "Nothing else moves the view.",
         "evidence": [
-            {"claim": f"{each['name']} is {each['value']}", "fact_id": each["id"], "value": each["value"]}
+            {
+                "claim": f"{each['name']} is {each['value']} {each['unit']}",
+                "fact_id": each["id"],
+                "value": each["value"],
+                "unit": each["unit"],
+            }
             for each in entry["facts"][:3]
         ],
         "bull_points": ["The numbers are recent."],

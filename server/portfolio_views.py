@@ -1,12 +1,11 @@
-"""How holdings and verdicts are shown. A number that is not known is null, never a zero or a guess."""
+"""How holdings are shown. A number that is not known is null, never a zero or a guess."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
 from handlers.portfolio import Account, accounts
 from handlers.valuation import CurrencyTotal, ValuedHolding, currency_totals, value_holdings
-from handlers.verdict import DISCLAIMER, Evidence, Verdict
 from queues.database import Transaction
 from server.shortening import that_fit
 from server.views import View
@@ -132,112 +131,3 @@ def _rounded(value: Decimal | None) -> float | None:
 
 def _gain(value: Decimal | None, cost: Decimal) -> float | None:
     return None if value is None or not cost else float(round((value / cost - 1) * 100, 2))
-
-
-class EvidenceView(View):
-    """`value` as the analyst printed it; the fact, its unit, date, source and inputs as stored."""
-
-    claim: str
-    fact_id: str
-    fact: str
-    value: float
-    unit: str
-    as_of: date
-    source: str
-    inputs: str
-
-    @classmethod
-    def of(cls, evidence: Evidence) -> "EvidenceView":
-        return cls(
-            claim=evidence.claim,
-            fact_id=evidence.fact_id,
-            fact=evidence.name,
-            value=evidence.value,
-            unit=evidence.unit,
-            as_of=evidence.as_of,
-            source=evidence.source,
-            inputs=evidence.inputs,
-        )
-
-
-class VerdictDetailView(View):
-    evidence: list[EvidenceView]
-    bull_points: list[str]
-    bear_points: list[str]
-    risks: list[str]
-    would_change_view: list[str]
-    data_quality: list[str]
-    session_id: str | None
-    model: str | None
-
-    @classmethod
-    def of(cls, verdict: Verdict) -> "VerdictDetailView":
-        return cls(
-            evidence=[EvidenceView.of(each) for each in verdict.evidence],
-            bull_points=list(verdict.bull_points),
-            bear_points=list(verdict.bear_points),
-            risks=list(verdict.risks),
-            would_change_view=list(verdict.would_change_view),
-            data_quality=[
-                f"{each.kind}: {each.state}"
-                + ("" if each.age_days is None else f", {each.age_days} days old")
-                for each in verdict.data_quality
-            ],
-            session_id=verdict.session_id,
-            model=verdict.model,
-        )
-
-
-class VerdictView(View):
-    """`analyst` says who judged: claude, baseline (rules over the numbers) or none (there was no data)."""
-
-    stock: str
-    action: str
-    conviction: float
-    horizon_months: int | None
-    analyst: str
-    thesis: str
-    reason: str | None
-    as_of: date | None
-    created_at: datetime
-    task_id: str
-    detail: VerdictDetailView | None
-
-    @classmethod
-    def of(cls, verdict: Verdict, *, full: bool) -> "VerdictView":
-        return cls(
-            stock=str(verdict.stock),
-            action=verdict.action,
-            conviction=verdict.conviction,
-            horizon_months=verdict.horizon_months,
-            analyst=verdict.analyst,
-            thesis=verdict.thesis,
-            reason=verdict.reason,
-            as_of=verdict.as_of,
-            created_at=verdict.created_at,
-            task_id=verdict.task_id,
-            detail=VerdictDetailView.of(verdict) if full else None,
-        )
-
-
-class VerdictPage(View):
-    """The newest verdict of each stock, by symbol. `unknown` were asked for and have none yet."""
-
-    total: int
-    verdicts: list[VerdictView]
-    unknown: list[str]
-    next_cursor: str | None
-    disclaimer: str = DISCLAIMER
-
-
-def verdict_page(
-    verdicts: Sequence[Verdict], *, limit: int, full: bool, total: int, unknown: Iterable[str] = ()
-) -> VerdictPage:
-    """As many of these as fit a page, at most `limit`; given one more than that, another page follows."""
-    shown = that_fit(VerdictView.of(verdict, full=full) for verdict in verdicts[:limit])
-    return VerdictPage(
-        total=total,
-        verdicts=shown,
-        unknown=list(unknown),
-        next_cursor=shown[-1].stock if len(shown) < len(verdicts) else None,
-    )
