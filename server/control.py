@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from handlers.analysis_task import AnalysisPayload
+from handlers.day import spoken
 from handlers.joining import withdraw
 from handlers.resolve import resolve_stocks
 from handlers.stocks import Stock, parse_exchange
@@ -176,8 +177,8 @@ async def hold(desk: Desk, queue: QueueName, *, reason: str, minutes: int | None
         hold_queue(tx, queue, USER, reason, until)
         running = queue_status(tx, queue).running
         goes_on = f" {running.id} is running and goes on; cancel_tasks would stop it." if running else ""
-        end = "until release_queue" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC"
-        return _change(tx, queue, message=f"{queue} starts nothing more {end}.{goes_on}")
+        end = "release_queue" if until is None else spoken(until, desk.settings.zone, now=tx.now)
+        return _change(tx, queue, message=f"{queue} starts nothing more until {end}.{goes_on}")
 
     return await desk.database.write(work)
 

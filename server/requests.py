@@ -185,29 +185,26 @@ async def _enqueue(
 
     def work(tx: Transaction) -> EnqueueView:
         planned = plan(tx)
-        covered: dict[str, str] = {str(stock): task.id for stock, task in planned.covered.items()}
         enqueued = enqueue_plan(tx, planned, force=force)
-        met = [each.task.id for each in enqueued if each.already_queued]
-        doing = list(dict.fromkeys([*covered.values(), *met]))
-        ask_again(tx, doing, tx.now)
-        if planned.joining is not None:
-            stock, company = planned.joining
-            covered[str(stock)] = company.id
-            doing.insert(0, company.id)
-        raised = raise_priority(tx, doing, priority)
-        said = [advice]
-        if raised:
-            said.insert(0, raised_to(priority, raised))
-        if planned.joining is not None:
-            said.insert(0, f"{planned.joining[0]} joins {planned.joining[1].id} and shares its session.")
-        run_of_holder = find_task(tx, doing[0]).run_id if doing else None
         new = [each.task for each in enqueued if not each.already_queued]
+        joined = {} if planned.joining is None else {str(planned.joining[0]): planned.joining[1].id}
+        covered = {str(stock): task.id for stock, task in planned.covered.items()}
+        met = [each.task.id for each in enqueued if each.already_queued]
+        # One request for a stock does not make another stock's request younger, though they share a session.
+        ask_again(tx, [*covered.values(), *met], tx.now)
+        doing = list(dict.fromkeys([*joined.values(), *covered.values(), *met]))
+        raised = raise_priority(tx, doing, priority)
+        said = [f"{stock} joins {task_id} and shares its session." for stock, task_id in joined.items()]
+        if raised:
+            said.append(raised_to(priority, raised))
         return enqueue_view(
             enqueued,
-            covered,
-            run_of_holder=run_of_holder,
-            estimate=estimate_view(tx, desk.settings, new),
-            advice=" ".join(said),
+            {**joined, **covered},
+            run_of_holder=find_task(tx, doing[0]).run_id if doing else None,
+            estimate=estimate_view(
+                tx, desk.settings, [*new, *(find_task(tx, task_id) for task_id in joined.values())]
+            ),
+            advice=" ".join([*said, advice]),
         )
 
     return await desk.database.write(work)

@@ -139,7 +139,7 @@ def test_turns_allow_each_stock_its_refusals(stocks: int, turns: int) -> None:
 def test_a_usage_limit_never_becomes_a_loop_of_refused_sessions(
     resets_at: datetime | None, until: datetime
 ) -> None:
-    outcome = trouble(UsageLimit(resets_at, "seven_day"), NOW, between=lambda least, most: least)
+    outcome = trouble(UsageLimit(resets_at, "seven_day"), NOW, between=min)
     assert isinstance(outcome, Snooze)
     assert outcome.until == until + timedelta(seconds=JITTER[0])
     assert outcome.hold is not None
