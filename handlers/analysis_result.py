@@ -19,7 +19,10 @@ def done_stocks(tx: Transaction, task: Task) -> set[Stock]:
 
 
 def result_of(tx: Transaction, task: Task) -> JsonObject:
-    """Per stock its verdict in short, and every session that the task has run, over all its attempts."""
+    """Per stock its verdict in short, and every session that the task has run, over all its attempts.
+
+    A verdict that is `still_current` was renewed: nothing had changed since it was made.
+    """
     return {
         "verdicts": {
             str(verdict.stock): {
@@ -27,6 +30,7 @@ def result_of(tx: Transaction, task: Task) -> JsonObject:
                 "conviction": verdict.conviction,
                 "analyst": verdict.analyst.value,
                 **({} if verdict.reason is None else {"reason": verdict.reason}),
+                **({"still_current": True} if verdict.judged_at < verdict.created_at else {}),
             }
             for verdict in verdicts_of_task(tx, task)
         },

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from handlers.analyst.cli import CliNotFoundError, find_cli
+from handlers.analyst.prompt import InstructionsError, analyst_instructions
 from handlers.analyst.guard import scrubbed
 from handlers.sources.reachability import ask_yahoo
 from queues.backup import Contents, inspect
@@ -185,7 +186,16 @@ async def _claude(settings: Settings) -> list[Finding]:
         shown, status = await _ask(cli, "--version"), await _ask(cli, "auth", "status", "--json")
     except (CliNotFoundError, OSError) as error:
         return [Finding("claude", Level.PROBLEM, str(error), "Correct STOCKDESK_CLAUDE_CLI, or unset it.")]
-    return [Finding("claude", Level.OK, f"{shown.strip()}, {cli}"), _sign_in(status)]
+    found = Finding("claude", Level.OK, f"{shown.strip()}, {cli}")
+    return [found, _sign_in(status), _instructions(settings)]
+
+
+def _instructions(settings: Settings) -> Finding:
+    try:
+        version = analyst_instructions(settings.analyst_instructions).version
+    except InstructionsError as error:
+        return Finding("instructions", Level.PROBLEM, str(error), "Until then the analyses wait.")
+    return Finding("instructions", Level.OK, f"the analyst's, version {version}")
 
 
 def _sign_in(status: str) -> Finding:

@@ -276,3 +276,16 @@ def test_it_prints_80_columns_or_json_and_ends_with_1_if_there_is_a_problem(type
     findings = json.loads(ill.stdout)
     assert {"about", "level", "what", "advice"} == set(findings[0])
     assert [each["level"] for each in findings if each["about"] == "database"] == ["problem"]
+
+
+def test_instructions_that_cannot_be_used_are_named_with_what_is_wrong(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.md"
+    own.write_text("Judge as you like.\n", encoding="utf-8")
+    level, what, _ = one(chosen(settings, analyst="claude", analyst_instructions=own), "instructions")
+    assert level == "problem"
+    assert "The first line of" in what
+    level, what, _ = one(chosen(settings, analyst="claude"), "instructions")
+    assert level == "ok"
+    assert "version" in what
