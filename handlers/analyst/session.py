@@ -158,6 +158,7 @@ async def _converse(
                 watch.ending = DeadlinePassed()
             await _stop(client, watch)
             gone.set()
+            await _take_what_was_cut_off(assignment.submit, watch)
         scope.cancel()
 
 
@@ -165,6 +166,7 @@ def _ending_if_stale(submit: Submit, watch: Watch, scope: anyio.CancelScope) -> 
     """The SDK tells the model of an exception; a stale attempt must rather end the session, and its spending."""
 
     async def guarded(arguments: Mapping[str, Any]) -> Answer:
+        watch.taken.append(arguments)
         try:
             # A verdict that was handed in is paid for: the end of the session must not overtake its commit.
             with anyio.CancelScope(shield=True):
@@ -176,6 +178,20 @@ def _ending_if_stale(submit: Submit, watch: Watch, scope: anyio.CancelScope) -> 
             raise
 
     return guarded
+
+
+async def _take_what_was_cut_off(submit: Submit, watch: Watch) -> None:
+    """A verdict that the model handed in is paid for, though the session ended before its call was delivered.
+
+    The SDK may drop a call that it has read but not passed on when the result comes.
+    """
+    with anyio.CancelScope(shield=True):
+        for arguments in watch.cut_off:
+            try:
+                await submit(arguments)
+            except StaleClaimError as error:
+                watch.lost = watch.lost or error
+                return
 
 
 async def _note(database: Database, session_id: str, watch: Watch) -> None:

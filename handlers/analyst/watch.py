@@ -1,7 +1,7 @@
 """What the messages of a session tell: what it spent, and how it ended."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from claude_agent_sdk import (
     RateLimitInfo,
     ResultMessage,
     SystemMessage,
+    ToolUseBlock,
 )
 
 from handlers.analyst.costs import Spent, note_spent
@@ -22,6 +23,7 @@ from handlers.analyst.ending import (
     DeadlinePassed,
     Died,
     Ending,
+    Finished,
     Interrupted,
     LaunchFailed,
     NotSignedIn,
@@ -52,6 +54,9 @@ class Watch:
     api_key: bool | None = None
     has_begun: bool = False
     has_news: bool = False
+    last_answer: str | None = None
+    handed_in: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    taken: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
     def see(self, message: Message) -> None:
         self.has_begun = True
@@ -60,6 +65,7 @@ class Watch:
                 self.error = None if message.error is None else str(message.error)
                 if message.error is None and message.message_id is not None:
                     self._count(message.message_id, message.usage or {})
+                    self._keep_calls(message.message_id, message)
             case SystemMessage(subtype="init", data=data):
                 self.api_key = data.get("apiKeySource", "none") != "none"
             case RateLimitEvent():
@@ -85,6 +91,17 @@ class Watch:
             input_tokens=sum(read for read, _ in self.answers.values()),
             output_tokens=sum(written for _, written in self.answers.values()),
         )
+
+    def _keep_calls(self, answer: str, message: AssistantMessage) -> None:
+        if answer != self.last_answer:
+            self.last_answer, self.handed_in = answer, []
+        self.handed_in += [block.input for block in message.content if isinstance(block, ToolUseBlock)]
+
+    @property
+    def cut_off(self) -> list[dict[str, Any]]:
+        """The calls of the last answer that did not arrive: the session ended before they were delivered."""
+        ran_on = isinstance(self.ending, Finished)
+        return [] if ran_on else [each for each in self.handed_in if each not in self.taken]
 
     @property
     def billing(self) -> str | None:
