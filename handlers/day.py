@@ -16,6 +16,11 @@ def spoken(moment: datetime, zone: tzinfo | None, *, now: datetime) -> str:
     return f"{local:%H:%M %Z}" if is_today else f"{local:%Y-%m-%d %H:%M %Z}"
 
 
+def dated(moment: datetime, zone: tzinfo | None) -> str:
+    """The same with its date in any case, for what is stored and may be read on another day."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
 def _midnight(day: date, zone: tzinfo | None) -> datetime:
     # Where the clocks skip it, Python reads it in the offset before: that is the moment at which they skip.
     return datetime.combine(day, time(), zone).astimezone(UTC)

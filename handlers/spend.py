@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from handlers.analyst.standing import DAILY_BUDGET
-from handlers.day import day_of, spoken
+from handlers.day import dated, day_of
 from queues.database import Transaction
 from queues.moments import to_micros
 from queues.outcome import HoldRequest, Snooze
@@ -87,7 +87,7 @@ def hold_until_tomorrow(
     sentence = (
         f"{spending.sessions} session{'' if spending.sessions == 1 else 's'} of today spent"
         f" ${spending.at_most_usd:.2f}{unknown} of the ${daily_usd:.2f} of STOCKDESK_DAILY_BUDGET_USD, and too"
-        f" little is left for another; the queue goes on at {spoken(tomorrow, zone, now=now)}. To go on earlier,"
+        f" little is left for another; the queue goes on at {dated(tomorrow, zone)}. To go on earlier,"
         " raise that setting and restart what runs the queues; a release alone does not help."
     )
     return Snooze(sentence, tomorrow, HoldRequest(f"{DAILY_BUDGET}={daily_usd:g}", sentence, tomorrow))

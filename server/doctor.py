@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from handlers.analyst.cli import CliNotFoundError, find_cli
-from handlers.analyst.prompt import InstructionsError, analyst_instructions
 from handlers.analyst.guard import scrubbed
+from handlers.analyst.prompt import InstructionsError, analyst_instructions
 from handlers.sources.reachability import ask_yahoo
 from queues.backup import Contents, inspect
 from queues.clock import system_clock

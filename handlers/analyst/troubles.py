@@ -21,6 +21,7 @@ from handlers.analyst.ending import (
     UsageLimit,
 )
 from handlers.analyst.standing import BILLING, CLI, INSTRUCTIONS, MODEL, SIGN_IN
+from handlers.day import dated
 from queues.model import Task
 from queues.outcome import HoldRequest, Outcome, Retry, Snooze
 
@@ -74,12 +75,8 @@ def trouble(
 
 def _outage(text: str, now: datetime, zone: tzinfo | None) -> Snooze:
     until = now + OUTAGE_WAIT
-    sentence = f"The Claude API keeps failing ({text}); the queue tries again at {_told(until, zone)}."
+    sentence = f"The Claude API keeps failing ({text}); the queue tries again at {dated(until, zone)}."
     return Snooze(sentence, until, HoldRequest("claude_api", sentence, until))
-
-
-def _told(moment: datetime, zone: tzinfo | None) -> str:
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def _for_a_person(ending: NotSignedIn | BillingError | UnknownModel, current: Mapping[str, str]) -> Snooze:
@@ -129,7 +126,7 @@ def no_instructions(sentence: str) -> Outcome:
 def _usage_limit(ending: UsageLimit, now: datetime, zone: tzinfo | None, jitter: timedelta) -> Snooze:
     until = max(ending.resets_at or now + UNKNOWN_RESET, now + SHORTEST_WAIT) + jitter
     window = ending.window.replace("_", "-")
-    sentence = f"Claude's {window} usage limit is used up; the queue goes on at {_told(until, zone)}."
+    sentence = f"Claude's {window} usage limit is used up; the queue goes on at {dated(until, zone)}."
     return Snooze(sentence, until, HoldRequest("usage_limit", sentence, until))
 
 
