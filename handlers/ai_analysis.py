@@ -44,9 +44,9 @@ from handlers.stocks import Stock, parse_stock
 from handlers.verdict import Analyst, Reason
 from handlers.verdicts import store_no_verdict, store_verdict
 from queues.clock import Clock
-from queues.context import Handler, TaskContext
+from queues.context import Handler, TaskContext, store_progress
 from queues.database import Transaction
-from queues.model import Enqueued, JsonObject, NewTask, Task
+from queues.model import Enqueued, JsonObject, NewTask, Progress, Task
 from queues.outcome import Completed, Failed, OnRecord, Outcome, Snooze
 
 Refetch: TypeAlias = Callable[[Transaction, Task, Sequence[Stock]], Sequence[NewTask]]
@@ -65,7 +65,7 @@ def ai_analysis(settings: AnalystSettings, desk_clock: Clock, refetch: Refetch) 
         now = desk_clock()
         done = await ctx.database.read(lambda tx: done_stocks(tx, ctx.task))
         open_stocks = [stock for stock in stocks if stock not in done]
-        attempt = _Attempt(ctx, payload, settings, desk_clock, done=len(done))
+        attempt = _Attempt(ctx, payload, settings, desk_clock)
         old = await ctx.database.read(lambda tx: [s for s in open_stocks if not was_asked_for(tx, s, now)])
         if old:
             return await attempt.behind_a_fetch(open_stocks, old, refetch)
@@ -87,18 +87,19 @@ class _Attempt:
         payload: AnalysisPayload,
         settings: AnalystSettings,
         desk_clock: Clock,
-        *,
-        done: int,
     ) -> None:
         self._ctx = ctx
         self._payload = payload
         self._settings = settings
         self._desk_clock = desk_clock
-        self._done = done
 
-    async def settled(self, stock: Stock, outcome: str) -> None:
-        self._done += 1
-        await self._ctx.report(self._done, len(self._payload.stocks), f"{stock}: {outcome}")
+    def settled(self, tx: Transaction, stock: Stock, outcome: str) -> None:
+        """Tell it in the commit that stores what was found of the stock."""
+        self._tell(tx, f"{stock}: {outcome}")
+
+    def _tell(self, tx: Transaction, message: str) -> None:
+        done = len(done_stocks(tx, self._ctx.task))
+        store_progress(tx, self._ctx.task, Progress(done, len(self._payload.stocks), message))
 
     async def store_missing(self, brief: StockBrief) -> None:
         def store(tx: Transaction) -> None:
@@ -110,9 +111,9 @@ class _Attempt:
                 reason=Reason.MISSING_DATA,
                 data_quality=brief.quality,
             )
+            self.settled(tx, brief.stock, "INSUFFICIENT_DATA (missing data)")
 
         await self._ctx.commit(store)
-        await self.settled(brief.stock, "INSUFFICIENT_DATA (missing data)")
 
     async def behind_a_fetch(
         self, stocks: Sequence[Stock], old: Sequence[Stock], refetch: Refetch
@@ -138,8 +139,9 @@ class _Attempt:
     async def _judge_by_rules(self, brief: StockBrief) -> None:
         verdict = baseline_verdict(brief.stock, brief.facts)
         entry = entry_of(brief)
-        await self._ctx.commit(
-            lambda tx: store_verdict(
+
+        def store(tx: Transaction) -> None:
+            store_verdict(
                 tx,
                 self._ctx.task,
                 brief.stock,
@@ -149,18 +151,23 @@ class _Attempt:
                 data_quality=brief.quality,
                 inputs=store_inputs(tx, hash_of(entry), entry),
             )
-        )
-        await self.settled(brief.stock, verdict.action)
+            self.settled(tx, brief.stock, verdict.action)
+
+        await self._ctx.commit(store)
 
     async def _is_renewed(self, brief: StockBrief, prompt_version: str) -> bool:
         """Whether the last verdict answered just what Claude would be asked now; then it is this task's verdict too."""
         if str(brief.stock) in self._payload.forced or self._ctx.task.revision:
             return False
         question = Question(hash_of(entry_of(brief)), prompt_version, self._settings.model)
-        action = await self._ctx.commit(lambda tx: renew_verdict(tx, self._ctx.task, brief.stock, question))
-        if action is not None:
-            await self.settled(brief.stock, f"{action} (still current, nothing has changed)")
-        return action is not None
+
+        def renew(tx: Transaction) -> bool:
+            action = renew_verdict(tx, self._ctx.task, brief.stock, question)
+            if action is not None:
+                self.settled(tx, brief.stock, f"{action} (still current, nothing has changed)")
+            return action is not None
+
+        return await self._ctx.commit(renew)
 
     async def _by_claude(self, briefs: Sequence[StockBrief], instructions: Instructions) -> Outcome:
         budget = await self._ctx.database.read(self._budget)
@@ -172,7 +179,7 @@ class _Attempt:
         )
         stocks = [brief.stock for brief in briefs]
         names = ", ".join(map(str, stocks))
-        await self._ctx.report(self._done, len(self._payload.stocks), f"Claude judges {names}")
+        await self._ctx.commit(lambda tx: self._tell(tx, f"Claude judges {names}"))
         try:
             report = await run_session(
                 self._ctx,

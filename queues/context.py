@@ -28,7 +28,7 @@ class TaskContext:
 
     async def report(self, done: int, total: int, message: str) -> None:
         """Store the progress, for everyone who looks at the task."""
-        await self.commit(lambda tx: _store_progress(tx, self.task, Progress(done, total, message)))
+        await self.commit(lambda tx: store_progress(tx, self.task, Progress(done, total, message)))
 
     async def commit(self, work: Work[T]) -> T:
         """Run `work` in one transaction, provided this attempt is still the current one.
@@ -67,7 +67,8 @@ def require_current(tx: Transaction, task: Task) -> tuple[str | None, bool]:
     return current[0], current[1] == 1
 
 
-def _store_progress(tx: Transaction, task: Task, progress: Progress) -> None:
+def store_progress(tx: Transaction, task: Task, progress: Progress) -> None:
+    """For a handler that stores something else in the same commit."""
     tx.run(
         "UPDATE tasks SET progress_done = :done, progress_total = :total, progress_message = :message"
         " WHERE seq = :seq",

@@ -47,7 +47,8 @@ class AnalystSettings:
 def max_turns(stocks: int) -> int:
     """Round trips that a session may take: 8 for two stocks, 11 for three.
 
-    Each stock alone in a turn, each refused as often as allowed, one turn to end, one to spare.
+    Each stock alone in a turn, with two submissions at most, for the second refusal settles it; one more per stock for
+    calls that count for none (of no stock of the batch, or against the tool's schema); one turn to end, one to spare.
     """
     return stocks * (1 + MAX_REFUSALS) + 2
 

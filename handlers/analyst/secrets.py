@@ -5,6 +5,14 @@ import re
 from collections.abc import Mapping
 
 CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+# Of clouds and gateways. No hold stands on them, but a CLI that prints its environment shows them too.
+OTHER_SECRETS = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "ANTHROPIC_FOUNDRY_API_KEY",
+    "ANTHROPIC_CUSTOM_HEADERS",
+)
 HIDDEN = "[hidden]"
 # A shorter value ("x", "dummy") is no secret, and to hide it would tear words apart.
 SHORTEST_SECRET = 8
@@ -16,7 +24,9 @@ def redact(text: str, environment: Mapping[str, str] = os.environ) -> str:
 
     Before a text is shortened: of half a key nothing is recognised.
     """
-    for value in sorted((environment.get(name, "").strip() for name in CREDENTIALS), key=len, reverse=True):
+    for value in sorted(
+        (environment.get(name, "").strip() for name in (*CREDENTIALS, *OTHER_SECRETS)), key=len, reverse=True
+    ):
         if len(value) >= SHORTEST_SECRET:
             text = text.replace(value, HIDDEN)
     return _LIKE_A_KEY.sub(HIDDEN, text)

@@ -1,7 +1,7 @@
 """Takes the submissions of one session: stores what is grounded at once, refuses the rest with the reason."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,10 @@ class Answer:
 
 
 class Submissions:
-    """The desk's side of `submit_verdict` for one session. `settled` are the stocks that it stored."""
+    """The desk's side of `submit_verdict` for one session. `settled` are the stocks that it stored.
+
+    `on_settled` runs in the commit that stores one, and tells of it.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class Submissions:
         *,
         session_id: str,
         model: str,
-        on_settled: Callable[[Stock, str], Awaitable[None]],
+        on_settled: Callable[[Transaction, Stock, str], None],
     ) -> None:
         self.settled: list[Stock] = []
         self._ctx = ctx
@@ -81,8 +84,9 @@ class Submissions:
 
     async def _accept(self, brief: StockBrief, submission: VerdictSubmission) -> Answer:
         entry = entry_of(brief)
-        await self._ctx.commit(
-            lambda tx: store_verdict(
+
+        def store(tx: Transaction) -> None:
+            store_verdict(
                 tx,
                 self._ctx.task,
                 brief.stock,
@@ -94,8 +98,10 @@ class Submissions:
                 model=self._model,
                 inputs=store_inputs(tx, hash_of(entry), entry),
             )
-        )
-        await self._settle(brief.stock, submission.action)
+            self._on_settled(tx, brief.stock, submission.action)
+
+        await self._ctx.commit(store)
+        self.settled.append(brief.stock)
         return Answer(f"Stored {submission.action} for {brief.stock}; {self._next()}.")
 
     async def _refuse(self, brief: StockBrief, problems: Sequence[str]) -> Answer:
@@ -121,20 +127,17 @@ class Submissions:
                     model=self._model,
                     inputs=store_inputs(tx, hash_of(entry), entry),
                 )
+                self._on_settled(tx, brief.stock, f"INSUFFICIENT_DATA ({reason})")
 
         await self._ctx.commit(store)
         if not is_last:
             return Answer(
                 f"Refused: {' '.join(problems)} Mend this and submit {brief.stock} again.", is_error=True
             )
-        await self._settle(brief.stock, f"INSUFFICIENT_DATA ({reason})")
+        self.settled.append(brief.stock)
         return Answer(
             f"Refused again, stored INSUFFICIENT_DATA for {brief.stock}; {self._next()}.", is_error=True
         )
-
-    async def _settle(self, stock: Stock, outcome: str) -> None:
-        self.settled.append(stock)
-        await self._on_settled(stock, outcome)
 
     def _next(self) -> str:
         left = [str(each.stock) for each in self._briefs if each.stock not in self.settled]

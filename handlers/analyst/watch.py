@@ -1,5 +1,6 @@
 """What the messages of a session tell: what it spent, and how it ended."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,12 +32,25 @@ from handlers.analyst.ending import (
     UsageLimit,
     read_ending,
 )
+from handlers.analyst.options import SERVER, TOOL
 from handlers.analyst.secrets import redact
 from handlers.analyst.usage import store_usage_window
 from queues.database import Transaction
 from queues.errors import StaleClaimError
 
 STDERR_LINES = 40
+TOOL_OF_THE_SESSION = f"mcp__{SERVER}__{TOOL}"
+# The CLI names no API key with these either, but a gateway or a cloud is paid, not a subscription.
+PAID_ELSEWHERE = (
+    "ANTHROPIC_AUTH_TOKEN",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "CLAUDE_CODE_USE_ANTHROPIC_AWS",
+    "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
+    "CLAUDE_CODE_USE_MANTLE",
+    "CLAUDE_CODE_USE_GATEWAY",
+)
 
 
 @dataclass(slots=True)
@@ -67,7 +81,7 @@ class Watch:
                     self._count(message.message_id, message.usage or {})
                     self._keep_calls(message.message_id, message)
             case SystemMessage(subtype="init", data=data):
-                self.api_key = data.get("apiKeySource", "none") != "none"
+                self.api_key = data.get("apiKeySource", "none") != "none" or is_paid_elsewhere()
             case RateLimitEvent():
                 self.limit = message.rate_limit_info
                 self.has_news = True
@@ -95,7 +109,11 @@ class Watch:
     def _keep_calls(self, answer: str, message: AssistantMessage) -> None:
         if answer != self.last_answer:
             self.last_answer, self.handed_in = answer, []
-        self.handed_in += [block.input for block in message.content if isinstance(block, ToolUseBlock)]
+        self.handed_in += [
+            block.input
+            for block in message.content
+            if isinstance(block, ToolUseBlock) and block.name == TOOL_OF_THE_SESSION
+        ]
 
     @property
     def cut_off(self) -> list[dict[str, Any]]:
@@ -156,6 +174,13 @@ class Watch:
         """The CLI did not start or, once it has said something, died. Its own words go before `why`."""
         words = redact(" ".join((" · ".join(self.stderr) or why).split()))
         self.ending = Died(words) if self.has_begun else LaunchFailed(words)
+
+
+def is_paid_elsewhere(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether `environment`, which the CLI gets, leads to a gateway or a cloud that bills by tokens."""
+    return any(
+        environment.get(name, "").lower() not in {"", "0", "false", "no", "off"} for name in PAID_ELSEWHERE
+    )
 
 
 def spent_by(result: ResultMessage, answers: int) -> Spent:

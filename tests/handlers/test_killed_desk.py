@@ -6,15 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from handlers.analyst.costs import close_lost_sessions
+from handlers.analyst.options import AnalystSettings
 from handlers.migrations import domain_migrations
+from queues.context import TaskContext
 from queues.database import Database, Transaction
+from queues.lifecycle import take_over
+from queues.model import QueueName
+from queues.outcome import Completed
 from queues.scheduler import engine_migrations
-from tests.handlers.claude import is_alive, launched_pid, until
+from queues.store import claim_next
+from tests.handlers.claude import analyse, is_alive, launched_pid, until
 from tests.standins.claude_scripts import submits_one_per_turn
-from tests.standins.messages_api import MessagesApi, Reply, Request, Stalls
+from tests.standins.messages_api import MessagesApi, Reply, Request, Stalls, submits_all
 
 DOOMED = """
 import sys
@@ -45,7 +52,7 @@ anyio.run(analyse, TaskContext(claimed, database), settings)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's own")
-def test_a_desk_killed_in_mid_batch_takes_its_cli_along_and_leaves_what_was_seen(
+def test_a_desk_killed_in_mid_batch_takes_its_cli_along_and_its_verdict_is_not_paid_for_again(
     api: MessagesApi, tmp_path: Path
 ) -> None:
     def stalls_after_one(request: Request) -> Reply:
@@ -72,7 +79,24 @@ def test_a_desk_killed_in_mid_batch_takes_its_cli_along_and_leaves_what_was_seen
     )
     assert row == ("Killed", 1200, None, 1)
     assert left.read_now(lambda tx: tx.rows("SELECT symbol FROM verdicts")) == [("INFY",)]
+    api.script = submits_all
+    lead_and_judge(left, home / "sessions")
+    assert [[entry["stock"] for entry in request.stocks] for request in api.requests[2:]] == [["NSE:TCS"]] * 2
+    assert left.read_now(lambda tx: tx.rows("SELECT ended_as, stocks FROM sessions ORDER BY started_at")) == [
+        ("Killed", '["NSE:INFY", "NSE:TCS"]'),
+        ("Finished", '["NSE:TCS"]'),
+    ]
+    assert left.read_now(lambda tx: tx.rows("SELECT symbol FROM verdicts")) == [("INFY",), ("TCS",)]
     left.close()
+
+
+def lead_and_judge(database: Database, sessions: Path) -> None:
+    """What the next desk does: it rescues the task, claims it again and runs it to its end."""
+    epoch = database.write_now(lambda tx: take_over(tx, "next"))
+    claimed = database.write_now(lambda tx: claim_next(tx, QueueName.AI_ANALYSIS, epoch))
+    assert claimed is not None
+    settings = AnalystSettings(analyst="claude", model="claude-sonnet-4-5", folder=sessions)
+    assert isinstance(anyio.run(analyse, TaskContext(claimed, database), settings), Completed)
 
 
 def seen_turns(tx: Transaction) -> int:

@@ -26,6 +26,7 @@ def test_no_command_prints_or_keeps_a_key(tmp_path: Path, variable: str) -> None
         )
         for command in commands
     ]
+    assert [each.returncode for each in ended] == [0] * len(commands)
     said = [f"{each.stdout}{each.stderr}" for each in ended]
     assert all(said)
     assert CANARY not in "".join(said)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from handlers.analyst.cli import find_cli
+from handlers.analyst.secrets import CREDENTIALS
 from handlers.analyst.standing import SIGN_IN
 from queues.database import Database
 from queues.holds import current_holds, hold_queue
@@ -30,12 +32,14 @@ def sources_of_holds(folder: Path) -> list[str]:
     return sorted(each.source for each in look(folder, lambda tx: current_holds(tx, QueueName.AI_ANALYSIS)))
 
 
-def login(folder: Path, cli: Path, *, in_a_terminal: bool = True) -> "subprocess.CompletedProcess[str]":
+def login(
+    folder: Path, cli: Path, *, in_a_terminal: bool = True, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     keyboard, terminal = os.openpty()
     try:
         return subprocess.run(
             [STOCKDESK, "login"],
-            env=desk_environment(folder, STOCKDESK_CLAUDE_CLI=str(cli)),
+            env=desk_environment(folder, STOCKDESK_CLAUDE_CLI=str(cli), **variables),
             stdin=terminal if in_a_terminal else subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -46,17 +50,24 @@ def login(folder: Path, cli: Path, *, in_a_terminal: bool = True) -> "subprocess
         os.close(terminal)
 
 
-def program(folder: Path, text: str, mode: int = 0o700) -> Path:
+SIGNED_IN = """echo '{"loggedIn": true, "authMethod": "claude.ai"}'"""
+
+
+def program(folder: Path, login: str, status: str = SIGNED_IN, mode: int = 0o700) -> Path:
+    """A CLI that runs `login` for `auth login`, and `status` for `auth status`."""
     path = folder / "fake-claude"
-    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.write_text(
+        f'#!/bin/sh\ncase "$*" in\n"auth login") {login};;\n"auth status") {status};;\n*) exit 64;;\nesac\n',
+        encoding="utf-8",
+    )
     path.chmod(mode)
     return path
 
 
 def test_a_sign_in_lets_the_analyses_go_on_that_waited_for_it(held: Path) -> None:
-    ended = login(held, program(held, 'echo "asked to: $@"'))
+    ended = login(held, program(held, "echo it asks for a code"))
     assert ended.returncode == 0
-    assert "asked to: auth login" in ended.stdout
+    assert "it asks for a code" in ended.stdout
     assert "Signed in. ai_analysis goes on." in ended.stdout
     assert sources_of_holds(held) == ["user"]
 
@@ -66,6 +77,43 @@ def test_a_sign_in_that_fails_changes_nothing(held: Path) -> None:
     assert ended.returncode == 1
     assert "did not succeed (exit code 3)" in ended.stderr
     assert sources_of_holds(held) == [SIGN_IN, "user"]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        """echo '{"loggedIn": false, "authMethod": "none"}'; exit 1""",
+        """echo '{"loggedIn": false}'""",
+        """echo '{"loggedIn": true}'; exit 1""",
+        """echo '{"loggedIn": "true"}'""",
+        "echo '[]'",
+        "echo Signed in.",
+        "exit 0",
+        "exit 1",
+    ],
+)
+def test_a_sign_in_that_the_cli_does_not_confirm_is_none(held: Path, status: str) -> None:
+    ended = login(held, program(held, "exit 0", status))
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "does not say that anybody is signed in" in ended.stderr
+    assert "Signed in." not in ended.stdout
+    assert sources_of_holds(held) == [SIGN_IN, "user"]
+
+
+def test_a_key_of_the_terminal_does_not_pass_for_the_sign_in(held: Path) -> None:
+    status = f'[ -z "$ANTHROPIC_API_KEY$CLAUDE_CODE_OAUTH_TOKEN$ANTHROPIC_AUTH_TOKEN" ] || {SIGNED_IN}'
+    keys = dict.fromkeys(CREDENTIALS, "a key of this terminal")
+    ended = login(held, program(held, "exit 0", status), **keys)
+    assert ended.returncode == 1
+    assert sources_of_holds(held) == [SIGN_IN, "user"]
+
+
+def test_the_bundled_cli_says_of_itself_whether_it_is_signed_in(tmp_path: Path) -> None:
+    """The real answers to `auth status`; the login before it needs a person."""
+    cli = program(tmp_path, "exit 0", f'exec "{find_cli()}" auth status')
+    ended = login(tmp_path, cli)
+    assert ended.returncode == 1
+    assert "`claude auth status` does not say that anybody is signed in (exit code 1)" in ended.stderr
 
 
 def test_a_sign_in_on_a_desk_that_waits_for_none_says_so(tmp_path: Path) -> None:

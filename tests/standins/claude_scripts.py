@@ -1,6 +1,16 @@
 """Other ways in which the stand-in of the Messages API can behave."""
 
-from tests.standins.messages_api import Fails, Reply, Request, Says, Script, grounded_verdict
+from dataclasses import replace
+
+from tests.standins.messages_api import (
+    Fails,
+    Reply,
+    Request,
+    Says,
+    Script,
+    grounded_verdict,
+    submits_all,
+)
 
 
 def submits_one_per_turn(request: Request) -> Reply:
@@ -32,3 +42,23 @@ def usage_limit(resets_at: int, window: str = "five_hour") -> Script:
         "anthropic-ratelimit-unified-representative-claim": window,
     }
     return always(Fails(429, "rate_limit_error", "usage limit reached", headers))
+
+
+def nearly_used_up(utilization: float, resets_at: int) -> Script:
+    """Answers as the API does while nine tenths and more of a subscription's five-hour window are used."""
+    headers = {
+        "anthropic-ratelimit-unified-status": "allowed_warning",
+        "anthropic-ratelimit-unified-reset": str(resets_at),
+        "anthropic-ratelimit-unified-representative-claim": "five_hour",
+        "anthropic-ratelimit-unified-5h-status": "allowed_warning",
+        "anthropic-ratelimit-unified-5h-reset": str(resets_at),
+        "anthropic-ratelimit-unified-5h-utilization": str(utilization),
+        "anthropic-ratelimit-unified-5h-surpassed-threshold": "0.9",
+    }
+
+    def script(request: Request) -> Reply:
+        reply = submits_all(request)
+        assert isinstance(reply, Says)
+        return replace(reply, headers=headers)
+
+    return script

@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -80,6 +80,7 @@ class Says:
     calls: tuple[tuple[str, Json], ...] = ()
     input_tokens: int = 1200
     output_tokens: int = 340
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,13 @@ class Fails:
 
 @dataclass(frozen=True, slots=True)
 class Stalls:
-    """No byte until `MessagesApi.close`, or until the gate is set; then the CLI is let go without an answer."""
+    """No byte until `MessagesApi.close`, or until the gate is set; then the CLI is let go without an answer.
+
+    With `after`, a stream that breaks off: all of that answer comes first, but for its end.
+    """
 
     gate: threading.Event = field(default_factory=threading.Event)
+    after: Says | None = None
 
 
 Reply: TypeAlias = Says | Fails | Stalls
@@ -214,12 +219,14 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self.api.answer(Request(self.path, dict(self.headers.items()), body, time.monotonic()))
         match reply:
             case Says() if body.get("stream"):
-                self._stream(_events(reply, body["model"]))
+                self._stream(_events(reply, body["model"]), reply.headers)
             case Says():
-                self._send(200, _message(reply, body["model"], _content(reply)))
+                self._send(200, _message(reply, body["model"], _content(reply)), reply.headers)
             case Fails():
                 self._send(reply.status, _error(reply.kind, reply.message), reply.headers)
             case Stalls():
+                if reply.after is not None:
+                    self._stream(list(_events(reply.after, body["model"]))[:-2])
                 while not (reply.gate.wait(0.05) or self.api.closing.is_set()):
                     pass
                 self.close_connection = True
@@ -234,8 +241,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, events: Iterator[Json]) -> None:
+    def _stream(self, events: Iterable[Json], headers: Mapping[str, str] | None = None) -> None:
         self.send_response(200)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
