@@ -90,7 +90,7 @@ def hold_until_tomorrow(
         f" little is left for another; the queue goes on at {dated(tomorrow, zone)}. To go on earlier,"
         " raise that setting and restart what runs the queues; a release alone does not help."
     )
-    return Snooze(sentence, tomorrow, HoldRequest(f"{DAILY_BUDGET}={daily_usd:g}", sentence, tomorrow))
+    return Snooze(sentence, None, HoldRequest(f"{DAILY_BUDGET}={daily_usd:g}", sentence, tomorrow))
 
 
 def was_cut_short_by_the_day(budget_usd: float, *, daily_usd: float, session_usd: float) -> bool:

@@ -27,14 +27,21 @@ def finish(
 
 
 def requeue(
-    tx: Transaction, task: Task, outcome: str, note: str, due_at: datetime | None = None, *, spent: int
+    tx: Transaction,
+    task: Task,
+    outcome: str,
+    note: str,
+    due_at: datetime | None = None,
+    *,
+    spent: int,
+    foreseen: datetime | None = None,
 ) -> None:
     """Put a running task back, due at once or at `due_at`; before its equals if that was not its fault.
 
     `spent` = 0 costs nothing.
 
-    A snooze renews what was asked for: the wait was foreseen. Where a prerequisite was retried meanwhile, and
-    failed, the task is cancelled instead.
+    A snooze renews what was asked for: the wait was `foreseen`, to that moment. Where a prerequisite was retried
+    meanwhile, and failed, the task is cancelled instead.
     """
     tx.run(
         "UPDATE tasks SET state = 'queued', due_at = coalesce(:due_at, enqueued_at), note = :note,"
@@ -45,7 +52,7 @@ def requeue(
         note=note,
         carried=int(outcome != "retry"),
         given_back=1 - spent,
-        asked_at=to_micros(due_at or tx.now) if outcome == "snooze" else 0,
+        asked_at=to_micros(foreseen or tx.now) if outcome == "snooze" else 0,
     )
     tx.touch(OF_QUEUE[task.queue])
     end_attempt(tx, task, outcome, note)

@@ -45,7 +45,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Snooze:
-    """Not the task's fault: costs no attempt; goes on at `until`, else once the hold ends, else after the backoff."""
+    """Not the task's fault: costs no attempt; goes on at `until`, else once the hold ends, else after the backoff.
+
+    With a hold, leave `until` to it: then the task goes on too when the hold is released before its end.
+    """
 
     reason: str
     until: datetime | None = None

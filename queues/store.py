@@ -224,7 +224,8 @@ def record(tx: Transaction, task: Task, outcome: Outcome, backoff: timedelta) ->
         case Snooze(reason, until, hold):
             # With neither a moment nor a hold, nothing but the backoff keeps it from snoozing in circles.
             until = until or (tx.now + backoff if hold is None else None)
-            requeue(tx, task, "snooze", reason, until, spent=0)
+            foreseen = hold.until if until is None and hold is not None else until
+            requeue(tx, task, "snooze", reason, until, spent=0, foreseen=foreseen)
             if hold is not None:
                 hold_queue(tx, task.queue, hold.source, hold.reason, hold.until)
     tx.touch()

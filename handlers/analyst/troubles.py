@@ -76,7 +76,7 @@ def trouble(
 def _outage(text: str, now: datetime, zone: tzinfo | None) -> Snooze:
     until = now + OUTAGE_WAIT
     sentence = f"The Claude API keeps failing ({text}); the queue tries again at {dated(until, zone)}."
-    return Snooze(sentence, until, HoldRequest("claude_api", sentence, until))
+    return Snooze(sentence, None, HoldRequest("claude_api", sentence, until))
 
 
 def _for_a_person(ending: NotSignedIn | BillingError | UnknownModel, current: Mapping[str, str]) -> Snooze:
@@ -127,7 +127,7 @@ def _usage_limit(ending: UsageLimit, now: datetime, zone: tzinfo | None, jitter:
     until = max(ending.resets_at or now + UNKNOWN_RESET, now + SHORTEST_WAIT) + jitter
     window = ending.window.replace("_", "-")
     sentence = f"Claude's {window} usage limit is used up; the queue goes on at {dated(until, zone)}."
-    return Snooze(sentence, until, HoldRequest("usage_limit", sentence, until))
+    return Snooze(sentence, None, HoldRequest("usage_limit", sentence, until))
 
 
 def _held(source: str, sentence: str) -> Snooze:

@@ -15,7 +15,7 @@ from queues.context import TaskContext
 from queues.database import Database
 from queues.lifecycle import take_over
 from queues.model import JsonObject, NewTask, QueueName, Task
-from queues.outcome import Outcome
+from queues.outcome import Outcome, Snooze
 from queues.scheduler import engine_migrations
 from queues.store import claim_next, enqueue, find_task, record
 from tests.handlers.claude import api, baseline, claude
@@ -55,7 +55,8 @@ class TaskRunner:
 
     def again(self, ctx: TaskContext, outcome: Outcome) -> TaskContext:
         """Record the attempt, let the time pass that the task has to wait, and claim it again."""
-        self.clock.now = max(self.clock.now, self.end(ctx, outcome).due_at)
+        held = outcome.hold.until if isinstance(outcome, Snooze) and outcome.hold is not None else None
+        self.clock.now = max(self.clock.now, self.end(ctx, outcome).due_at, held or self.clock.now)
         return self.claim(ctx.task.queue)
 
     def claim(self, queue: QueueName) -> TaskContext:

@@ -155,13 +155,21 @@ class Model:
         if state is not COMPLETED:
             self.cancel_dependents(task)
 
-    def requeue(self, task: ModelTask, outcome: str, due_at: datetime | None, *, spent: bool) -> None:
+    def requeue(
+        self,
+        task: ModelTask,
+        outcome: str,
+        due_at: datetime | None,
+        *,
+        spent: bool,
+        foreseen: datetime | None = None,
+    ) -> None:
         self.end_attempt(task, outcome)
         task.state, task.due_at = QUEUED, due_at or task.enqueued_at
         task.attempt -= not spent
         task.carried |= outcome != "retry"
         if outcome == "snooze":
-            task.asked_at = max(task.asked_at, due_at or self.now)
+            task.asked_at = max(task.asked_at, foreseen or self.now)
         self.cancel_if_broken(task)
 
     def leave_running_tasks(self, outcome: str, *, spent: bool, queue: QueueName | None = None) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from queues.holds import approve_old, current_holds, hold_queue, raise_priority, release_queue
 from queues.model import TaskState
-from queues.outcome import Failed
+from queues.outcome import Failed, HoldRequest, Snooze
 from tests.queues.desk import ANALYSIS, FETCH, START, Desk, fetch, new
 
 HOUR = timedelta(hours=1)
@@ -94,3 +94,20 @@ def test_a_raised_task_and_what_it_waits_for_start_before_the_others(desk: Desk)
     assert (running.id, running.priority) == (needed.id, 5)
     assert desk.do(lambda tx: raise_priority(tx, [waiting.id], 9)) == [waiting.id]
     assert desk.look(running).priority == 5
+
+
+def test_a_task_that_snoozes_with_a_hold_goes_on_when_that_is_released_before_its_end(desk: Desk) -> None:
+    task = desk.enqueue_one(fetch(approval_window=24 * HOUR))
+    limit = HoldRequest("usage_limit", "used up", desk.now + 72 * HOUR)
+    desk.run_one(Snooze("used up", None, limit))
+    assert desk.claim() is None
+    desk.do(lambda tx: release_queue(tx, FETCH))
+    assert desk.start().id == task.id
+
+
+def test_the_wait_for_the_end_of_a_hold_needs_no_new_approval(desk: Desk) -> None:
+    task = desk.enqueue_one(fetch(approval_window=24 * HOUR))
+    limit = HoldRequest("usage_limit", "used up", desk.now + 72 * HOUR)
+    desk.run_one(Snooze("used up", None, limit))
+    desk.pass_time(73 * HOUR)
+    assert desk.start().id == task.id
