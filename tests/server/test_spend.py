@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from mcp import Client
-from typer.testing import CliRunner
 
 from handlers.spend import budget_for_next_session
 from handlers.stocks import Exchange, Stock
@@ -14,11 +13,11 @@ from queues.holds import hold_queue
 from queues.model import QueueName
 from queues.outcome import Snooze
 from server.app import build_server
-from server.cli import app
 from server.desk import Desk, make_folders, open_database, open_desk
 from server.settings import Settings, SettingsError, load_settings
 from tests.handlers.test_spend import add_session
 from tests.server.desks import Agent, csv_of, sample_settings
+from tests.server.test_cli import Typed
 
 KO, XOM = Stock("KO", Exchange.NYSE), Stock("XOM", Exchange.NYSE)
 PAIR = '["NYSE:KO","NYSE:XOM"]'
@@ -150,9 +149,9 @@ def test_the_command_line_shows_it_too(settings: Settings, arguments: list[str],
     database = open_database(settings)
     add_session(database, system_clock(), stocks=PAIR)
     database.close()
-    result = CliRunner().invoke(app, ["spend", *arguments])
-    assert result.exit_code == 0
-    assert shown in result.stdout
+    ended = Typed(settings.home)("spend", *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert shown in ended.stdout
 
 
 @pytest.mark.parametrize("name", ["Asia/Nowhere", "America", "/etc/passwd"])
