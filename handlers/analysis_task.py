@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from handlers.analyst.limits import SESSION_DEADLINE
 from handlers.stocks import Stock
 from handlers.verdict import AnalystChoice
+from queues.database import Transaction
+from queues.inspection import unfinished_tasks
 from queues.model import JsonObject, NewTask, QueueName, Sibling, Task
 
 KIND = "analyse"
@@ -87,6 +89,15 @@ def analysis_task(
         timeout=session_deadline + TIMEOUT_SLACK,
         approval_window=APPROVAL_WINDOW,
     )
+
+
+def unfinished_analyses(tx: Transaction) -> list[tuple[Task, AnalysisPayload]]:
+    """The queued and running ones with what they carry, in enqueue order."""
+    return [
+        (task, AnalysisPayload.model_validate(task.payload))
+        for task in unfinished_tasks(tx, QueueName.AI_ANALYSIS)
+        if task.kind == KIND
+    ]
 
 
 def session_deadline_of(task: Task) -> timedelta:

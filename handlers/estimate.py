@@ -7,11 +7,10 @@ from datetime import datetime, timedelta, tzinfo
 from math import ceil, floor
 from statistics import median
 
-from handlers.analysis_task import KIND, AnalysisPayload
+from handlers.analysis_task import AnalysisPayload, unfinished_analyses
 from handlers.day import day_of
 from handlers.spend import IS_KNOWN, reserve, spent_between
 from queues.database import Transaction
-from queues.inspection import unfinished_tasks
 from queues.model import QueueName, Task
 from queues.moments import span_from_micros
 
@@ -100,10 +99,6 @@ def estimate(tx: Transaction, tasks: Sequence[Task], terms: Terms, now: datetime
     )
 
 
-def unfinished_analyses(tx: Transaction) -> list[Task]:
-    return [task for task in unfinished_tasks(tx, QueueName.AI_ANALYSIS) if task.kind == KIND]
-
-
 def _history(tx: Transaction, model: str, size: int | None) -> _History | None:
     """The last 50 sessions of `model` with a known cost, and of `size` stocks where that is given."""
     rows = tx.rows(
@@ -122,7 +117,7 @@ def _history(tx: Transaction, model: str, size: int | None) -> _History | None:
 def _ahead(tx: Transaction, waiting: Sequence[Task], terms: Terms) -> int:
     """How many other sessions run before the last of these."""
     own, lowest = {task.id for task in waiting}, min(task.priority for task in waiting)
-    others = [task for task in unfinished_analyses(tx) if task.id not in own and _is_paid(task, terms)]
+    others = [task for task, _ in unfinished_analyses(tx) if task.id not in own and _is_paid(task, terms)]
     return sum(task.priority >= lowest for task in others)
 
 

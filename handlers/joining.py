@@ -6,14 +6,13 @@ until its session is full. Batches of a review stay as they were planned, and no
 
 from collections.abc import Sequence
 
-from handlers.analysis_task import AnalysisPayload
+from handlers.analysis_task import AnalysisPayload, unfinished_analyses
 from handlers.stocks import Stock
 from handlers.verdict import AnalystChoice
 from queues.amending import amend_task
 from queues.control import cancel_task
 from queues.database import Transaction
-from queues.inspection import unfinished_tasks
-from queues.model import QueueName, Task, TaskState
+from queues.model import Task, TaskState
 
 
 def find_company(
@@ -23,13 +22,11 @@ def find_company(
 
     One that has begun before, or was asked for so long ago that it needs a person's word, is left alone.
     """
-    for task in unfinished_tasks(tx, QueueName.AI_ANALYSIS):
-        payload = AnalysisPayload.model_validate(task.payload)
+    for task, payload in unfinished_analyses(tx):
         is_new = task.state is TaskState.QUEUED and task.claim == 0
         has_room = payload.may_grow and len(payload.stocks) < stocks_per_session
         has_equal_options = payload.analyst == analyst and bool(payload.forced) == force
-        needs_approval = task.approval_window is not None and task.asked_at + task.approval_window <= tx.now
-        if is_new and has_room and has_equal_options and not needs_approval:
+        if is_new and has_room and has_equal_options and not task.needs_approval(tx.now):
             return task
     return None
 

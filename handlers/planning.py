@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers.analysis_task import AnalysisPayload, analysis_task, session_deadline_of
+from handlers.analysis_task import AnalysisPayload, analysis_task, session_deadline_of, unfinished_analyses
 from handlers.analyst.limits import SESSION_DEADLINE
 from handlers.batches import plan_batches
 from handlers.fetch_task import KIND as FETCH
@@ -18,7 +18,6 @@ from handlers.verdict import AnalystChoice
 from queues.clock import Clock
 from queues.database import Transaction
 from queues.holds import ask_again, raise_priority
-from queues.inspection import unfinished_tasks
 from queues.model import Enqueued, NewTask, QueueName, Sibling, Task
 from queues.store import enqueue, find_task
 
@@ -121,11 +120,7 @@ def _fetch_and_analyse(
 
 
 def _stocks_at_work(tx: Transaction) -> dict[Stock, Task]:
-    return {
-        parse_stock(text): task
-        for task in unfinished_tasks(tx, QueueName.AI_ANALYSIS)
-        for text in AnalysisPayload.model_validate(task.payload).stocks
-    }
+    return {parse_stock(text): task for task, payload in unfinished_analyses(tx) for text in payload.stocks}
 
 
 def enqueue_plan(tx: Transaction, plan: Plan, *, force: bool = False) -> list[Enqueued]:

@@ -166,7 +166,7 @@ def waiting_for(tx: Transaction, task: Task) -> WaitingFor | None:
     """Why a queued task does not run yet; None for any other task."""
     if task.state is not TaskState.QUEUED:
         return None
-    if task.approval_window is not None and tx.now - task.asked_at >= task.approval_window:
+    if task.needs_approval(tx.now):
         asked = f"asked for at {task.asked_at:%Y-%m-%d %H:%M} UTC, more than {task.approval_window} ago"
         return WaitingFor("approval", f"approval: {asked}; release_queue with include_old lets it go")
     blockers = [name for name, state in prerequisites_of(tx, task) if state is not TaskState.COMPLETED]

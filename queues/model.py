@@ -107,6 +107,10 @@ class Task:
     error: str | None = None
     revision: int = 0
 
+    def needs_approval(self, now: datetime) -> bool:
+        """Whether it was asked for so long ago that it does not start without a person's word."""
+        return self.approval_window is not None and now - self.asked_at >= self.approval_window
+
 
 class Enqueued(NamedTuple):
     """The answer to one `NewTask`: its row, or the unfinished task that already holds its dedup key."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from handlers.analysis_task import AnalysisPayload
+from handlers.analysis_task import unfinished_analyses
 from handlers.day import spoken
 from handlers.joining import withdraw
 from handlers.resolve import resolve_stocks
@@ -12,7 +12,7 @@ from queues.control import cancel_task, clear_queue, retry_task
 from queues.database import Transaction
 from queues.errors import DedupKeyTakenError, TaskStateError
 from queues.holds import approve_old, current_holds, hold_queue, release_queue
-from queues.inspection import queue_status, tasks_of_run, unfinished_tasks, waiting_on
+from queues.inspection import queue_status, tasks_of_run, waiting_on
 from queues.model import QueueName, Task, TaskState
 from queues.store import find_task
 from server.change_views import (
@@ -113,9 +113,9 @@ def _known_run(tx: Transaction, run_id: str) -> list[Task]:
 
 
 def _analysis_of(tx: Transaction, stock: Stock, scope: Collection[str] | None) -> Task:
-    for task in unfinished_tasks(tx, QueueName.AI_ANALYSIS):
+    for task, payload in unfinished_analyses(tx):
         in_scope = scope is None or task.id in scope
-        if not in_scope or str(stock) not in AnalysisPayload.model_validate(task.payload).stocks:
+        if not in_scope or str(stock) not in payload.stocks:
             continue
         if task.state is TaskState.RUNNING:
             raise RequestError(

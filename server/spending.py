@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from handlers.analysis_task import unfinished_analyses
 from handlers.day import day_of, spoken
-from handlers.estimate import Estimate, Terms, estimate, unfinished_analyses
+from handlers.estimate import Estimate, Terms, estimate
 from handlers.grouping import Grouping
 from handlers.ledger import Sums, ledger
 from handlers.spend import last_billing, spent_between
@@ -99,7 +100,7 @@ def spend_view(
         total_groups=len(found.groups),
         next_cursor=str(shown) if shown < len(found.groups) else None,
         today=spent_today(tx, settings),
-        queued=estimate_view(tx, settings, unfinished_analyses(tx)),
+        queued=estimate_view(tx, settings, [task for task, _ in unfinished_analyses(tx)]),
         message=_about(tx, found.total, days),
     )
 

@@ -118,7 +118,7 @@ def close_session(
     billing: str | None = None,
     at_least: bool = False,
 ) -> None:
-    """Complete the row; only the first call has an effect. Not fenced by a claim: spent money is spent.
+    """Complete the row, once. Not fenced by a claim: spent money is spent.
 
     What its own desk says goes before what another one, which took it for dead, has written.
     """

@@ -14,6 +14,7 @@ from handlers.analyst.submissions import MAX_REFUSALS, Answer
 from handlers.verdict import submission_schema
 
 SERVER, TOOL = "desk", "submit_verdict"
+TOOL_OF_THE_CLI = f"mcp__{SERVER}__{TOOL}"  # as it names a tool of a server
 
 Submit: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 
@@ -23,7 +24,9 @@ class AnalystSettings:
     """Who judges unless a task says otherwise, and how Claude's sessions run.
 
     `folder` is the home's own: it holds the lock that keeps two sessions apart, and an empty working directory
-    per session. `cli` overrides the bundled CLI, `instructions` the analyst's. Credentials come from the environment.
+    per session. `cli` overrides the bundled CLI, `instructions` the analyst's. `zone` is
+    that of the day of the budget and of the times that people read; None is the machine's. Credentials come from the
+    environment.
     """
 
     analyst: Literal["claude", "baseline"]
@@ -35,9 +38,7 @@ class AnalystSettings:
     budget_usd: float = SESSION_BUDGET_USD
     api_timeout: timedelta = API_TIMEOUT
     daily_budget_usd: float = DAILY_BUDGET_USD
-    zone: tzinfo | None = (
-        UTC  # of the times that a person reads, and of the day of the budget; None: the machine's
-    )
+    zone: tzinfo | None = UTC
 
     @property
     def lock_file(self) -> Path:
@@ -79,7 +80,7 @@ def session_options(
     return ClaudeAgentOptions(
         tools=[],
         mcp_servers={SERVER: create_sdk_mcp_server(SERVER, tools=[submit_tool(submit)])},
-        allowed_tools=[f"mcp__{SERVER}__{TOOL}"],
+        allowed_tools=[TOOL_OF_THE_CLI],
         permission_mode="dontAsk",
         setting_sources=[],
         strict_mcp_config=True,

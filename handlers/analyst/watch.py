@@ -32,14 +32,13 @@ from handlers.analyst.ending import (
     UsageLimit,
     read_ending,
 )
-from handlers.analyst.options import SERVER, TOOL
+from handlers.analyst.options import TOOL_OF_THE_CLI
 from handlers.analyst.secrets import redact
 from handlers.analyst.usage import store_usage_window
 from queues.database import Transaction
 from queues.errors import StaleClaimError
 
 STDERR_LINES = 40
-TOOL_OF_THE_SESSION = f"mcp__{SERVER}__{TOOL}"
 # The CLI names no API key with these either, but a gateway or a cloud is paid, not a subscription.
 PAID_ELSEWHERE = (
     "ANTHROPIC_AUTH_TOKEN",
@@ -112,7 +111,7 @@ class Watch:
         self.handed_in += [
             block.input
             for block in message.content
-            if isinstance(block, ToolUseBlock) and block.name == TOOL_OF_THE_SESSION
+            if isinstance(block, ToolUseBlock) and block.name == TOOL_OF_THE_CLI
         ]
 
     @property

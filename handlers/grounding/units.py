@@ -26,7 +26,7 @@ _PERCENT = ("%", "percent", "per cent", "pct")
 _UNITS: Mapping[str, str] = {
     **dict.fromkeys(_PERCENT, PERCENT),
     **dict.fromkeys(
-        ("percentage point", "percentage points", "%-points", "pp", "pps", "ppt", "ppts"), PERCENTAGE_POINTS
+        ("percentage point", "percentage points", "% points", "pp", "pps", "ppt", "ppts"), PERCENTAGE_POINTS
     ),
     **dict.fromkeys(("x", "×", "times", "ratio"), RATIO),
     **dict.fromkeys(("point", "points"), POINTS),
@@ -77,6 +77,4 @@ def read_unit(text: str) -> tuple[str, Decimal]:
 
 
 def _plain(text: str) -> str:
-    return (
-        re.sub(r"[\s-]+", " ", text.strip().rstrip(".")).lower() if text.strip() != "%-points" else "%-points"
-    )
+    return re.sub(r"[\s-]+", " ", text.strip().rstrip(".")).lower()

@@ -18,10 +18,10 @@ from handlers.verdicts import verdicts_of_task
 from queues.database import Database
 from queues.model import QueueName
 from queues.outcome import Completed
-from tests.handlers.claude import INFY, TCS, analyse, know, payload
+from tests.handlers.claude import INFY, TCS, WIPRO, analyse, follow_ups, know, payload
 from tests.handlers.conftest import TaskRunner
 from tests.standins.claude_scripts import submits_one_per_turn
-from tests.standins.messages_api import MessagesApi
+from tests.standins.messages_api import MessagesApi, submits_all
 
 FIRST, SECOND = {"symbol": "NSE:INFY"}, {"symbol": "NSE:TCS"}
 
@@ -72,3 +72,29 @@ async def test_a_verdict_whose_call_was_never_delivered_is_stored_all_the_same(
     assert [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))] == [INFY]
     [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
     assert session.ended_as == "BudgetExhausted"
+
+
+def test_a_call_of_another_tool_hands_in_nothing() -> None:
+    watch = Watch(ending=BudgetExhausted())
+    block = ToolUseBlock(id="t", name="Bash", input={"symbol": "NSE:INFY"})
+    watch.see(AssistantMessage(content=[block], model="m", message_id="m1"))
+    assert watch.cut_off == []
+
+
+async def test_each_verdict_of_the_answer_that_uses_up_the_budget_is_kept(
+    api: MessagesApi, claude: AnalystSettings, database: Database, running_task: TaskRunner
+) -> None:
+    """The CLI ends with the answer, before it has called the tool for each verdict in it."""
+    api.script = submits_all
+    know(database, INFY, TCS, WIPRO)
+    ctx = running_task(QueueName.AI_ANALYSIS, payload(INFY, TCS, WIPRO))
+
+    outcome = await analyse(ctx, replace(claude, budget_usd=0.001))
+
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    assert session.ended_as == "BudgetExhausted"
+    stocks = [each.stock for each in database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))]
+    assert stocks == [INFY, TCS, WIPRO]
+    assert isinstance(outcome, Completed)
+    assert follow_ups(database, outcome) == []
+    assert len(api.requests) == 1

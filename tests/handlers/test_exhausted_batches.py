@@ -11,8 +11,11 @@ import pytest
 from handlers.ai_analysis import AnalystSettings, ai_analysis
 from handlers.analysis_task import KIND, AnalysisPayload, analysis_task
 from handlers.analyst.costs import sessions_of_task
+from handlers.analyst.options import max_turns
+from handlers.analyst.submissions import MAX_REFUSALS
 from handlers.planning import fetch_then_analyse
 from handlers.stocks import Stock
+from handlers.verdict import Action
 from handlers.verdicts import verdicts_of_task
 from queues.context import TaskContext
 from queues.database import Database
@@ -21,7 +24,8 @@ from queues.model import NewTask, QueueName, Sibling, Task, TaskState
 from queues.outcome import Completed, Outcome
 from queues.scheduler import SequentialQueueManager
 from queues.store import enqueue
-from tests.handlers.claude import INFY, TCS, WIPRO, know
+from tests.handlers.claude import INFY, TCS, WIPRO, analyse, follow_ups, know, payload
+from tests.handlers.conftest import TaskRunner
 from tests.standins.claude_scripts import never_ends, submits_one_per_turn
 from tests.standins.messages_api import MessagesApi, Reply, Request, Says, Script, grounded_verdict
 
@@ -139,3 +143,52 @@ async def test_what_waits_for_a_batch_waits_for_what_is_left_of_it(
 def judged(database: Database, *tasks: Task) -> Counter[Stock]:
     found = [database.read_now(lambda tx, own=task: verdicts_of_task(tx, own)) for task in tasks]
     return Counter(verdict.stock for verdicts in found for verdict in verdicts)
+
+
+async def test_a_budget_that_is_used_up_without_a_verdict_splits_the_batch(
+    api: MessagesApi, claude: AnalystSettings, database: Database, running_task: TaskRunner
+) -> None:
+    api.script = never_ends
+    know(database, *BATCH)
+    ctx = running_task(QueueName.AI_ANALYSIS, payload(*BATCH))
+
+    outcome = await analyse(ctx, replace(claude, budget_usd=0.001))
+
+    assert [task.payload["stocks"] for task in follow_ups(database, outcome)] == [
+        ["NSE:INFY", "NSE:TCS"],
+        ["NSE:WIPRO"],
+    ]
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    assert session.ended_as == "BudgetExhausted"
+
+
+async def test_turns_suffice_for_three_stocks_that_come_alone_and_are_each_mended_once(
+    api: MessagesApi, claude: AnalystSettings, database: Database, running_task: TaskRunner
+) -> None:
+    """The longest session that settles all by the rules: a second refusal settles a stock as a verdict does."""
+    api.script = mends_each
+    know(database, *BATCH)
+    ctx = running_task(QueueName.AI_ANALYSIS, payload(*BATCH))
+
+    assert isinstance(await analyse(ctx, claude), Completed)
+
+    [session] = database.read_now(lambda tx: sessions_of_task(tx, ctx.task.id))
+    turns = len(BATCH) * MAX_REFUSALS + 1
+    assert (session.ended_as, session.spent.turns) == ("Finished", turns)
+    assert turns < max_turns(len(BATCH))
+    verdicts = database.read_now(lambda tx: verdicts_of_task(tx, ctx.task))
+    assert [(each.stock, each.action) for each in verdicts] == [(stock, Action.HOLD) for stock in BATCH]
+
+
+def mends_each(request: Request) -> Reply:
+    """One stock a turn; the first submission of each has a number that is not among its facts."""
+    tries = Counter(request.submitted)
+    for entry in request.stocks:
+        match tries[entry["stock"]]:
+            case 0:
+                return Says(submits=({**grounded_verdict(entry), "thesis": "It is worth 1799.5. Buy it."},))
+            case 1:
+                return Says(submits=(grounded_verdict(entry),))
+            case _:
+                pass
+    return Says("All verdicts are submitted.")
