@@ -21,7 +21,9 @@ from rich.text import Text
 from handlers.analyst.cli import CliNotFoundError, find_cli
 from handlers.analyst.guard import scrubbed
 from handlers.analyst.prompt import InstructionsError, analyst_instructions
+from handlers.market_calendar import known_through
 from handlers.sources.reachability import ask_yahoo
+from handlers.stocks import Exchange
 from queues.backup import Contents, inspect
 from queues.clock import system_clock
 from queues.errors import DatabaseError, EngineError
@@ -71,7 +73,7 @@ async def examine(settings: Settings) -> list[Finding]:
     database = settings.home / DATABASE_NAME
     if database.exists():
         findings += await _database(settings, database, now)
-    return [*findings, *await _claude(settings), *await _sources(settings, now)]
+    return [*findings, *await _claude(settings), *await _sources(settings, now), *_calendars(now)]
 
 
 def _versions() -> Finding:
@@ -238,6 +240,17 @@ async def _sources(settings: Settings, now: datetime) -> list[Finding]:
             )
             findings.append(Finding("clock", Level.WARNING, what, "Set the clock of this machine."))
     return findings
+
+
+def _calendars(now: datetime) -> Iterator[Finding]:
+    for exchange in (Exchange.NSE, Exchange.NYSE):
+        known = known_through(exchange)
+        what = f"Holidays of {exchange} are known through {known}"
+        if now.year > known:
+            what += "; every weekday since counts as a session"
+            yield Finding("calendar", Level.WARNING, what, "Update Stockdesk.")
+        else:
+            yield Finding("calendar", Level.OK, what)
 
 
 def findings_table(findings: Sequence[Finding]) -> RenderableType:

@@ -37,11 +37,13 @@ INFY = Stock("INFY", Exchange.NSE)
         # A weekend, and Monday before the close.
         ("2022-07-03T23:00:00Z", Exchange.BSE, "2022-07-01"),
         ("2022-07-04T03:00:00Z", Exchange.BSE, "2022-07-01"),
+        # New York kept Independence Day, a Monday.
+        ("2022-07-05T03:00:00Z", Exchange.NYSE, "2022-07-01"),
         # Tuesday in UTC is Monday evening in New York.
         ("2022-07-12T01:00:00Z", Exchange.NYSE, "2022-07-11"),
     ],
 )
-def test_the_expected_session_is_the_last_weekday_whose_prices_are_due(
+def test_the_expected_session_is_the_last_one_whose_prices_are_due(
     now: str, exchange: Exchange, session: str
 ) -> None:
     assert expected_session(datetime.fromisoformat(now), exchange) == date.fromisoformat(session)

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -228,6 +228,15 @@ def test_a_clock_that_differs_from_that_of_the_source_is_warned_of(
     level, what, _ = one(chosen(settings, price_sources=("yahoo",), yahoo_base_url=yahoo.url), "clock")
     assert level == "warning"
     assert what.endswith("2024-03-01 09:00 UTC at the source")
+
+
+def test_a_year_without_known_holidays_is_warned_of(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.doctor.system_clock", lambda: datetime(2028, 2, 1, tzinfo=UTC))
+    india, new_york = found(settings, "calendar")
+    assert (india[0], new_york[0]) == ("warning", "ok")
+    assert india[1].endswith("of NSE are known through 2026; every weekday since counts as a session")
 
 
 def test_the_real_cli_tells_whether_claude_is_signed_in(
