@@ -4,6 +4,7 @@ Each message is one sentence that holds the values and, where there is one, the 
 
 EngineError
 ├── UnknownTaskError     no task or run has this id
+├── UnknownScheduleError no schedule has this name
 ├── TaskStateError       the task is in a state that does not allow this
 ├── DedupKeyTakenError   a retry's dedup key is held by an unfinished task
 ├── InvalidTaskError     a NewTask cannot be stored as given
@@ -21,6 +22,10 @@ class EngineError(Exception):
 
 class UnknownTaskError(EngineError):
     """No task or run has this id."""
+
+
+class UnknownScheduleError(EngineError):
+    """No schedule has this name."""
 
 
 class TaskStateError(EngineError):

@@ -1,10 +1,11 @@
 """The three queues together: in parallel, each strictly one task at a time, in the one process that leads."""
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,9 @@ from queues.errors import DatabaseError, EpochOverError, StorageError
 from queues.leader import LeaderLock, is_led, lock_path
 from queues.lifecycle import forget_finished, interrupt, take_over
 from queues.model import QueueName, Task, TaskState
+from queues.recurrence import keep_schedules
 from queues.retry import Backoff, exponential_backoff
+from queues.schedules import Timetable
 from queues.worker import Drain, Worker
 
 log = logging.getLogger(__name__)
@@ -60,10 +63,12 @@ class SequentialQueueManager:
         backoff: Backoff = exponential_backoff,
         retention: timedelta = timedelta(days=90),
         on_lead: Work[None] | None = None,
+        timetable: Timetable | None = None,
     ) -> None:
         """`handlers` by kind of task; `command` says in status views what kind of process this is.
 
-        `on_lead` runs in the transaction in which this process begins to lead.
+        `on_lead` runs in the transaction in which this process begins to lead; `timetable` knows the schedules, of
+        which none fires without it.
         """
         self.bell = Doorbell(database)
         self._database = database
@@ -72,6 +77,7 @@ class SequentialQueueManager:
         self._backoff = backoff
         self._retention = retention
         self._on_lead = on_lead
+        self._timetable = timetable
         self._lock = LeaderLock(lock_path(database.path))
         self._epoch: int | None = None
         self._is_running = False
@@ -130,7 +136,12 @@ class SequentialQueueManager:
         try:
             async with anyio.create_task_group() as running:
                 for worker in workers:
-                    running.start_soon(self._keep_running, worker)
+                    running.start_soon(self._keep_running, f"The queue {worker.queue}", worker.run)
+                if self._timetable is not None:
+                    fire = partial(
+                        keep_schedules, self._database, self.bell, self._timetable, workers[0].epoch
+                    )
+                    running.start_soon(self._keep_running, "The timetable", fire)
                 running.start_soon(self._tidy)
         except* EpochOverError:
             if self._epoch is None:  # `interrupt` ended it; all that is left is to be cancelled
@@ -184,17 +195,17 @@ class SequentialQueueManager:
             self._on_lead(tx)
         return epoch
 
-    async def _keep_running(self, worker: Worker) -> None:
+    async def _keep_running(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await worker.run()
+                await run()
             except EpochOverError:
                 raise
             except (StorageError, DatabaseError) as error:
-                log.error("The queue %s goes on in %s s: %s", worker.queue, RESTART_SECONDS, error)  # noqa: TRY400
+                log.error("%s goes on in %s s: %s", what, RESTART_SECONDS, error)  # noqa: TRY400
                 await anyio.sleep(RESTART_SECONDS)
             except Exception:
-                log.exception("The queue %s met an error; it goes on in %s s", worker.queue, RESTART_SECONDS)
+                log.exception("%s met an error; it goes on in %s s", what, RESTART_SECONDS)
                 await anyio.sleep(RESTART_SECONDS)
 
     async def _tidy(self) -> None:

@@ -16,6 +16,8 @@ class Topic(IntEnum):
     """Something may start in portfolio_sync, or nothing may be left to start; so for the others."""
     DATA_FETCHER = 8
     AI_ANALYSIS = 16
+    SCHEDULES = 32
+    """A schedule has another next time."""
 
 
 OF_QUEUE = {
@@ -34,4 +36,4 @@ def work_in(queues: Iterable[QueueName]) -> int:
 
 
 ANY_QUEUE = work_in(QueueName)
-EVERYTHING = ANY_QUEUE | Topic.STOP | Topic.CHANGED
+EVERYTHING = ANY_QUEUE | Topic.STOP | Topic.SCHEDULES | Topic.CHANGED
