@@ -7,11 +7,12 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from handlers.analyst.limits import SESSION_DEADLINE
-from handlers.stocks import Stock
+from handlers.stocks import Stock, parse_stock
 from handlers.verdict import AnalystChoice
 from queues.database import Transaction
 from queues.inspection import unfinished_tasks
 from queues.model import JsonObject, NewTask, QueueName, Sibling, Task
+from queues.payloads import unfinished_listing
 
 KIND = "analyse"
 # Asked for today, wanted today: an analysis costs money, so an older one waits for a person's word.
@@ -98,6 +99,12 @@ def unfinished_analyses(tx: Transaction) -> list[tuple[Task, AnalysisPayload]]:
         for task in unfinished_tasks(tx, QueueName.AI_ANALYSIS)
         if task.kind == KIND
     ]
+
+
+def analyses_of(tx: Transaction, stocks: Collection[Stock]) -> dict[Stock, Task]:
+    """The unfinished analysis of each of these stocks that has one; of several, the newest."""
+    listing = unfinished_listing(tx, QueueName.AI_ANALYSIS, "stocks", map(str, stocks))
+    return {parse_stock(text): task for text, task in listing if task.kind == KIND}
 
 
 def session_deadline_of(task: Task) -> timedelta:

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta, tzinfo
 from math import ceil, floor
 from statistics import median
 
-from handlers.analysis_task import AnalysisPayload, unfinished_analyses
+from handlers.analysis_task import AnalysisPayload
 from handlers.day import day_of
 from handlers.spend import IS_KNOWN, reserve, spent_between
 from queues.database import Transaction
 from queues.model import QueueName, Task
 from queues.moments import span_from_micros
+from queues.payloads import count_unfinished
 
 HISTORY = 50
 LOW, HIGH = 0.1, 0.9
@@ -116,9 +117,11 @@ def _history(tx: Transaction, model: str, size: int | None) -> _History | None:
 
 def _ahead(tx: Transaction, waiting: Sequence[Task], terms: Terms) -> int:
     """How many other sessions run before the last of these."""
-    own, lowest = {task.id for task in waiting}, min(task.priority for task in waiting)
-    others = [task for task, _ in unfinished_analyses(tx) if task.id not in own and _is_paid(task, terms)]
-    return sum(task.priority >= lowest for task in others)
+    lowest = min(task.priority for task in waiting)
+    same = count_unfinished(
+        tx, QueueName.AI_ANALYSIS, priority=lowest, key="analyst", value="claude", default=terms.analyst
+    )
+    return same - len(waiting)
 
 
 def _waiting_for_tomorrow(

@@ -6,13 +6,14 @@ until its session is full. Batches of a review stay as they were planned, and no
 
 from collections.abc import Sequence
 
-from handlers.analysis_task import AnalysisPayload, unfinished_analyses
+from handlers.analysis_task import AnalysisPayload
 from handlers.stocks import Stock
 from handlers.verdict import AnalystChoice
 from queues.amending import amend_task
 from queues.control import cancel_task
 from queues.database import Transaction
-from queues.model import Task, TaskState
+from queues.model import QueueName, Task, TaskState
+from queues.payloads import unfinished_listing
 
 
 def find_company(
@@ -22,9 +23,10 @@ def find_company(
 
     One that has begun before, or was asked for so long ago that it needs a person's word, is left alone.
     """
-    for task, payload in unfinished_analyses(tx):
+    for _, task in unfinished_listing(tx, QueueName.AI_ANALYSIS, "may_grow", [True]):
+        payload = AnalysisPayload.model_validate(task.payload)
         is_new = task.state is TaskState.QUEUED and task.claim == 0
-        has_room = payload.may_grow and len(payload.stocks) < stocks_per_session
+        has_room = len(payload.stocks) < stocks_per_session
         has_equal_options = payload.analyst == analyst and bool(payload.forced) == force
         if is_new and has_room and has_equal_options and not task.needs_approval(tx.now):
             return task

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers.analysis_task import AnalysisPayload, analysis_task, session_deadline_of, unfinished_analyses
+from handlers.analysis_task import AnalysisPayload, analyses_of, analysis_task, session_deadline_of
 from handlers.analyst.limits import SESSION_DEADLINE
 from handlers.batches import plan_batches
 from handlers.fetch_task import KIND as FETCH
@@ -66,8 +66,8 @@ def plan_analysis(
     A session waits for its own data only, so that fetching and analysing go on at the same time. A stock that
     an unfinished analysis covers is not analysed twice. `now` is the desk's time, which decides freshness.
     """
-    at_work = _stocks_at_work(tx)
     wanted = list(dict.fromkeys(stocks))
+    at_work = analyses_of(tx, wanted)
     tasks: list[NewTask] = []
     for batch in plan_batches(
         [stock for stock in wanted if stock not in at_work], options.stocks_per_session
@@ -78,7 +78,7 @@ def plan_analysis(
 
 def plan_single_analysis(tx: Transaction, stock: Stock, options: AnalysisOptions, *, now: datetime) -> Plan:
     """One stock that is asked for alone: it joins another such one that waits, or may be joined itself."""
-    at_work = _stocks_at_work(tx)
+    at_work = analyses_of(tx, [stock])
     if stock in at_work:
         return Plan([], {stock: at_work[stock]})
     company = find_company(
@@ -117,10 +117,6 @@ def _fetch_and_analyse(
         session_deadline=options.session_deadline,
     )
     return [*fetches, analysis]
-
-
-def _stocks_at_work(tx: Transaction) -> dict[Stock, Task]:
-    return {parse_stock(text): task for task, payload in unfinished_analyses(tx) for text in payload.stocks}
 
 
 def enqueue_plan(tx: Transaction, plan: Plan, *, force: bool = False) -> list[Enqueued]:
