@@ -1,10 +1,10 @@
 # Everything runs in .venv, which the README's first command makes.
 PYTHON := .venv/bin/python
 
-.PHONY: test check chaos format tools
+.PHONY: test check chaos format tools bundle
 
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 3 --dist loadfile
 
 check: tools
 	.venv/bin/ruff check .
@@ -16,6 +16,10 @@ check: tools
 # Half an hour; its output is benchmarks/results/chaos.txt.
 chaos:
 	$(PYTHON) tests/chaos/run.py --kills 10000
+
+# dist/stockdesk-VERSION.mcpb, for Claude Desktop.
+bundle:
+	$(PYTHON) .ci/bundle.py
 
 format: tools
 	.venv/bin/ruff check --fix .
