@@ -14,6 +14,7 @@ from handlers.facts import store_facts
 from handlers.fetch_task import FetchPayload
 from handlers.freshness import expected_session, is_fresh
 from handlers.indicators import price_facts
+from handlers.outcomes import fill_outcomes
 from handlers.prices import FetchOutcome, last_fetch, log_fetched, log_missing, newest_day, store_bars
 from handlers.sources.base import Bar, NotCoveredError, PriceSource, SourceBusyError, SourceError
 from handlers.stocks import Stock, parse_stock
@@ -172,6 +173,7 @@ async def _store(
         store_bars(tx, stock, bars, source.name)
         store_facts(tx, stock, price_facts(bars, stock.exchange.currency, source.citation))
         log_fetched(tx, stock, source.name, through, attempt.ctx.task.id)
+        fill_outcomes(tx, stock)
 
     await attempt.ctx.commit(work)
 

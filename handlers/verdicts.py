@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from handlers.facts import Fact
+from handlers.outcomes import mark_start
 from handlers.stocks import Exchange, Stock
 from handlers.verdict import (
     Action,
@@ -128,6 +129,7 @@ def _insert(
         **columns,
     )
     assert row is not None
+    mark_start(tx, row[0], stock)
     tx.touch()
     return row[0]
 
