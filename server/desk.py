@@ -19,12 +19,14 @@ from handlers.migrations import domain_migrations
 from handlers.planning import fetch_then_analyse, review_after_sync
 from handlers.portfolio_sync import KIND as SYNC
 from handlers.portfolio_sync import portfolio_sync
+from handlers.timetable import DeskTimetable
 from queues.clock import Clock, system_clock
 from queues.context import Handler, TaskContext
 from queues.database import Database, Transaction
 from queues.errors import DatabaseError
 from queues.outcome import Outcome
 from queues.scheduler import SequentialQueueManager, engine_migrations
+from server.migrations import server_migrations
 from server.settings import Settings
 
 DATABASE_NAME = "stockdesk.db"
@@ -65,6 +67,7 @@ async def open_desk(settings: Settings, command: str) -> AsyncGenerator[Desk]:
                 command=command,
                 retention=retention,
                 on_lead=partial(_begin_to_lead, settings),
+                timetable=desk_timetable(settings, clock),
             )
             yield Desk(settings, database, manager, clock)
     finally:
@@ -139,6 +142,14 @@ def _at_first_task(make: Callable[[], Awaitable[Handler]]) -> Handler:
     return handle
 
 
+def desk_timetable(settings: Settings, clock: Clock) -> DeskTimetable:
+    return DeskTimetable(
+        clock=clock,
+        stocks_per_session=settings.stocks_per_session,
+        session_deadline=settings.session_deadline,
+    )
+
+
 def make_folders(settings: Settings) -> None:
     try:
         for folder in (settings.home, uploads_folder(settings), settings.home / "logs", _sessions(settings)):
@@ -155,7 +166,7 @@ def open_database(settings: Settings) -> Database:
 
 def migrations() -> dict[str, list[str]]:
     """The schema of each component, as `Database` wants it."""
-    return {"queues": engine_migrations(), "handlers": domain_migrations()}
+    return {"queues": engine_migrations(), "handlers": domain_migrations(), "server": server_migrations()}
 
 
 def desk_clock(settings: Settings) -> Clock:

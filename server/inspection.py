@@ -1,7 +1,7 @@
 """What can be seen of the desk: each function reads once and answers with a view."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
@@ -11,7 +11,7 @@ from handlers.analyst.usage import UsageWindow, usage_warnings
 from handlers.day import spoken
 from handlers.run_report import run_stocks
 from handlers.stocks import Stock, StockError, parse_stock
-from queues.database import Transaction
+from queues.database import Transaction, Work
 from queues.inspection import TaskFilter, list_tasks, queue_status, tasks_of_run
 from queues.leader import lock_path
 from queues.lifecycle import find_leader
@@ -25,6 +25,8 @@ from server.takeover import described, responds
 from server.views import LeaderView, QueueView, RunView, StatusView, TaskDetail, TaskPage, TaskView
 
 CURSOR = re.compile(r"[0-9]{1,18}")
+# A client that hears nothing of a call gives it up: Claude Code after five minutes over HTTP, others sooner.
+REPORT_EVERY = timedelta(seconds=10)
 
 
 async def desk_status(desk: Desk) -> StatusView:
@@ -169,26 +171,40 @@ def run_view(tx: Transaction, run_id: str) -> RunView:
 
 
 async def task_detail(
-    desk: Desk, task_id: str, *, wait: timedelta, wait_for: Literal["task", "run"]
+    desk: Desk,
+    task_id: str,
+    *,
+    wait: timedelta,
+    wait_for: Literal["task", "run"],
+    report: Callable[[TaskDetail], Awaitable[None]],
 ) -> TaskDetail:
     """The task, its attempts and its run; returns as soon as the task (or its run) ends, at most after `wait`.
 
-    Whichever process runs it: the end of a task rings in all of them.
+    Whichever process runs it: the end of a task rings in all of them. Meanwhile `report` is told what is seen: at
+    first, after each change, and where nothing changes every `REPORT_EVERY`.
 
     Raises:
         UnknownTaskError: there is no such task.
     """
 
-    def read(tx: Transaction) -> tuple[TaskDetail, bool]:
+    def read(tx: Transaction) -> TaskDetail:
         task = find_task(tx, task_id)
-        detail = TaskDetail.of(tx, task, run_view(tx, task.run_id))
-        return detail, detail.run.finished if wait_for == "run" else task.state.is_finished
+        return TaskDetail.of(tx, task, run_view(tx, task.run_id))
 
+    detail = await desk.database.read(read)
     with anyio.move_on_after(wait.total_seconds()):
-        while True:
-            heard = desk.manager.bell.next_ring()
-            detail, ended = await desk.database.read(read)
-            if ended:
-                return detail
-            await desk.manager.bell.wait(heard)
-    return (await desk.database.read(read))[0]
+        while not (detail.run.finished if wait_for == "run" else detail.task.state.is_finished):
+            await report(detail)
+            with anyio.move_on_after(REPORT_EVERY.total_seconds()):
+                detail = await _changed(desk, read, detail)
+    return detail
+
+
+async def _changed(desk: Desk, read: Work[TaskDetail], seen: TaskDetail) -> TaskDetail:
+    """What is read as soon as it is no longer what was seen."""
+    while True:
+        heard = desk.manager.bell.next_ring()
+        found = await desk.database.read(read)
+        if found != seen:
+            return found
+        await desk.manager.bell.wait(heard)

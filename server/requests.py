@@ -71,7 +71,7 @@ async def request_sync(
             force=force,
         )
     except ValidationError as error:
-        raise RequestError(_sentence(error)) from error
+        raise RequestError(sentence(error)) from error
     if payload.path is not None:
         await anyio.to_thread.run_sync(_require_file, payload.path)
     if csv_text is not None and upload is not None:
@@ -273,7 +273,8 @@ def _require_file(path: str) -> None:
         )
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError) -> str:
+    """What is wrong with the first value that is, with the value."""
     problem = error.errors()[0]
     name = problem["loc"][0] if problem["loc"] else "the request"
     return f"{name}: {problem['msg'].removeprefix('Value error, ')} (got {str(problem['input'])[:80]!r})."

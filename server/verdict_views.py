@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 from handlers.analyst.costs import Session
 from handlers.audit import Audit, audit_of
 from handlers.verdict import DISCLAIMER, Evidence, Verdict
 from queues.database import Transaction
-from server.shortening import that_fit
+from server.shortening import MOST_IDS, that_fit
 from server.views import View
 
 
@@ -188,7 +189,7 @@ class VerdictView(View):
 
 
 class VerdictPage(View):
-    """The newest verdict of each stock, by symbol. `unknown` were asked for and have none yet."""
+    """The newest verdict of each stock, by symbol. `unknown` were asked for and have none yet; 100 are named."""
 
     total: int
     verdicts: list[VerdictView]
@@ -211,6 +212,6 @@ def verdict_page(
     return VerdictPage(
         total=total,
         verdicts=shown,
-        unknown=list(unknown),
+        unknown=list(islice(unknown, MOST_IDS)),
         next_cursor=shown[-1].stock if len(shown) < len(verdicts) else None,
     )

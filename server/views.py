@@ -9,10 +9,12 @@ from queues.database import Transaction
 from queues.inspection import QueueStatus, WaitingFor, attempts_of, waiting_for
 from queues.model import Attempt, Hold, Leader, QueueName, Task, TaskState
 from queues.processes import Process, this_process
-from server.shortening import shortened, shortened_text
+from server.shortening import shortened_text, that_fit, within
 
 # A task that waited for a usage limit again and again has many.
 MOST_ATTEMPTS = 20
+# Characters of JSON, so that a task with all of them is no more than a page.
+MOST_OF_PAYLOAD, MOST_OF_RESULT, MOST_OF_ATTEMPTS = 2_500, 5_000, 4_000
 
 
 class View(BaseModel):
@@ -76,10 +78,8 @@ class TaskView(View):
             if progress is None
             else ProgressView(done=progress.done, total=progress.total, message=progress.message),
             waiting_for=WaitingView.of(waiting_for(tx, task)),
-            payload={key: shortened(value) for key, value in task.payload.items()},
-            result=None
-            if task.result is None
-            else {key: shortened(value) for key, value in task.result.items()},
+            payload=within(task.payload, MOST_OF_PAYLOAD),
+            result=None if task.result is None else within(task.result, MOST_OF_RESULT),
             error=None if task.error is None else shortened_text(task.error),
         )
 
@@ -122,7 +122,7 @@ class RunView(View):
 
 
 class TaskDetail(View):
-    """A task, its newest 20 attempts, and its run."""
+    """A task, its newest attempts (20, or fewer with long details), and its run."""
 
     task: TaskView
     attempts: list[AttemptView]
@@ -130,7 +130,8 @@ class TaskDetail(View):
 
     @classmethod
     def of(cls, tx: Transaction, task: Task, run: RunView) -> "TaskDetail":
-        attempts = [AttemptView.of(attempt) for attempt in attempts_of(tx, task)[-MOST_ATTEMPTS:]]
+        newest = map(AttemptView.of, attempts_of(tx, task)[: -MOST_ATTEMPTS - 1 : -1])
+        attempts = that_fit(newest, MOST_OF_ATTEMPTS)[::-1]
         return cls(task=TaskView.of(tx, task), attempts=attempts, run=run)
 
 

@@ -1,6 +1,7 @@
 """The tools. Each validates by its types, makes one call, and answers with one view."""
 
 from inspect import cleandoc
+from typing import Any, cast
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
@@ -10,6 +11,7 @@ from server.tools.control import add_control_tools
 from server.tools.enqueue import add_enqueue_tools
 from server.tools.inspect import add_inspection_tools
 from server.tools.results import add_result_tools
+from server.tools.schedules import add_schedule_tools
 from server.tools.spend import add_spend_tool
 
 # Before any tool is made, for its model inherits it: an argument that is misspelt and dropped in silence would turn
@@ -24,5 +26,24 @@ def add_tools(mcp: MCPServer, desk: Desk) -> None:
     add_control_tools(mcp, desk)
     add_result_tools(mcp, desk)
     add_spend_tool(mcp, desk)
+    add_schedule_tools(mcp, desk)
     for tool in mcp._tool_manager.list_tools():  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] (no public way)
         tool.description = cleandoc(tool.description)  # the SDK shows docstrings with their indentation
+        tool.parameters = _untitled(tool.parameters)
+        tool.fn_metadata.output_schema = _untitled(tool.fn_metadata.output_schema)
+
+
+def _untitled(schema: Any) -> Any:
+    """The schema without the titles that pydantic makes of names: a seventh of all that a client reads at first."""
+    match schema:
+        case dict():
+            kept = cast("dict[str, Any]", schema)
+            return {key: _untitled(value) for key, value in kept.items() if not _is_title(key, value)}
+        case list():
+            return [_untitled(each) for each in cast("list[Any]", schema)]
+        case _:
+            return schema
+
+
+def _is_title(key: str, value: object) -> bool:
+    return key == "title" and isinstance(value, str)  # an argument of that name has a schema

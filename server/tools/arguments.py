@@ -5,6 +5,9 @@ from typing import Annotated, TypeAlias
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
+from queues.model import QueueName
+from server.requests import MAX_CSV_BYTES
+
 # Claude Desktop cuts a local tool call off after 60 s.
 LONGEST_WAIT_SECONDS = 50
 # A thousand symbols are ten times a large portfolio.
@@ -25,6 +28,7 @@ DESTROY = ToolAnnotations(
 )
 
 Symbol: TypeAlias = Annotated[str, Field(min_length=1, max_length=40)]
+Queue: TypeAlias = Annotated[QueueName, Field(description="Which of the three queues.")]
 ExchangeCode: TypeAlias = Annotated[
     str | None,
     Field(
@@ -44,10 +48,21 @@ ExportPath: TypeAlias = Annotated[
     Field(max_length=1000, description="Broker's export on the server's disk, absolute or with ~."),
 ]
 CsvText: TypeAlias = Annotated[
-    str | None, Field(description="Content of the export (at most 1 MB), for a file attached in the chat.")
+    str | None,
+    Field(
+        description="Content of the export (at most 1 MB), for a file attached in the chat.",
+        # Only told: the refusal of one that is longer says to pass a path instead.
+        json_schema_extra={"maxLength": MAX_CSV_BYTES},
+    ),
 ]
 TaskId: TypeAlias = Annotated[str, Field(min_length=1, max_length=40, description="Like analysis-12.")]
-RunId: TypeAlias = Annotated[str | None, Field(max_length=40, description="Id of a run's first task.")]
+RunId: TypeAlias = Annotated[
+    str | None, Field(max_length=40, description="Id of a run: that of its first task, like sync-1.")
+]
 Cursor: TypeAlias = Annotated[
     str | None, Field(max_length=60, description="next_cursor of the page before; left out for the first.")
+]
+Confirm: TypeAlias = Annotated[
+    bool,
+    Field(description="Set it only after the user agreed; a client that can ask them asks all the same."),
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 from mcp.server.mcpserver import MCPServer
 from pydantic import Field
 
-from server import requests
+from server import icons, requests
 from server.change_views import EnqueueView
 from server.desk import Desk
 from server.errors import told_to_the_model
@@ -13,7 +13,7 @@ from server.tools.arguments import ENQUEUE, MOST_SYMBOLS, CsvText, ExchangeCode,
 
 
 def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
-    @mcp.tool(title="Review the portfolio", annotations=ENQUEUE)
+    @mcp.tool(title="Review the portfolio", annotations=ENQUEUE, icons=icons.ENQUEUE)
     async def enqueue_portfolio_review(
         path: ExportPath = None,
         csv_text: CsvText = None,
@@ -32,15 +32,15 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
 
         Pass path or csv_text to sync a broker's export first; without either, what is held now is reviewed.
         Analysis runs in sessions of 2-3 stocks, and spends money when the analyst is Claude, so call it only
-        when the user asks for a review. It answers at once; follow with get_task(wait_for="run"), then
-        get_verdicts.
+        when the user asks for a review; for a few stocks use enqueue_ai_analysis. It answers at once; follow with
+        get_task(wait_for="run"), then get_verdicts.
         """
         with told_to_the_model():
             return await requests.request_review(
                 desk, path=path, csv_text=csv_text, account=account, exchange=exchange, force=force
             )
 
-    @mcp.tool(title="Sync holdings", annotations=ENQUEUE)
+    @mcp.tool(title="Sync holdings", annotations=ENQUEUE, icons=icons.ENQUEUE)
     async def enqueue_portfolio_sync(
         path: ExportPath = None,
         csv_text: CsvText = None,
@@ -52,7 +52,7 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
         """Bring the holdings of one account from a broker's export into the desk, in the background.
 
         Reads Zerodha Kite's holdings CSV (always NSE) and any CSV with symbol, quantity and average price
-        columns. Give either path or csv_text. The file replaces what the account held before. It only syncs:
+        columns; give either path or csv_text. The file replaces what the account held before. It only syncs:
         use enqueue_portfolio_review to analyse as well.
         """
         with told_to_the_model():
@@ -60,7 +60,7 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
                 desk, path=path, csv_text=csv_text, account=account, exchange=exchange
             )
 
-    @mcp.tool(title="Fetch prices", annotations=ENQUEUE)
+    @mcp.tool(title="Fetch prices", annotations=ENQUEUE, icons=icons.ENQUEUE)
     async def enqueue_data_fetch(
         symbols: Annotated[
             list[Symbol] | None,
@@ -77,7 +77,7 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
         with told_to_the_model():
             return await requests.request_fetch(desk, symbols=symbols, exchange=exchange, force=force)
 
-    @mcp.tool(title="Analyse stocks", annotations=ENQUEUE)
+    @mcp.tool(title="Analyse stocks", annotations=ENQUEUE, icons=icons.ENQUEUE)
     async def enqueue_ai_analysis(
         symbols: Annotated[
             list[Symbol], Field(min_length=1, max_length=MOST_SYMBOLS, description="Like INFY or NSE:INFY.")
@@ -89,8 +89,9 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
         """Analyse some stocks in the background, in sessions of 2-3, with a verdict for each.
 
         Missing or stale prices are fetched first. It spends money when the analyst is Claude, so call it only
-        for stocks that the user asks about. A stock whose analysis is queued already is not analysed twice; one of
-        which nothing has changed keeps its verdict, at no cost, unless force is set.
+        for stocks that the user asks about; to read verdicts that are there use get_verdicts. A stock whose analysis
+        is queued already is not analysed twice; one of which nothing has changed keeps its verdict, at no cost,
+        unless force is set.
         """
         with told_to_the_model():
             return await requests.request_analysis(

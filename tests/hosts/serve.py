@@ -4,17 +4,16 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from handlers.migrations import domain_migrations
 from queues.database import Database, Transaction, Work
 from queues.inspection import attempts_of
 from queues.model import Attempt, Task
-from queues.scheduler import engine_migrations
 from queues.store import find_task
+from server.desk import migrations
 
 STOCKDESK = Path(sys.executable).parent / "stockdesk"
 # Longer than anything here takes on a busy machine; whoever waits this long has found a hang.
@@ -53,13 +52,15 @@ def desk_environment(folder: Path, api_url: str | None = None, **settings: str) 
 class Serve:
     """One server process and its only client. `lines` is all of its stdout so far, `errors` its stderr."""
 
-    def __init__(self, environment: Mapping[str, str], cwd: Path = Path("/")) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], cwd: Path = Path("/"), options: Sequence[str] = ()
+    ) -> None:
         self.lines: list[bytes] = []
         self.errors: list[bytes] = []
         self._came = threading.Condition()
         self._ids = iter(range(1, sys.maxsize))
         self.process = subprocess.Popen(
-            [STOCKDESK, "serve"],
+            [STOCKDESK, "serve", *options],
             env=environment,
             cwd=cwd,
             stdin=subprocess.PIPE,
@@ -154,8 +155,7 @@ class Serve:
 def opened(folder: Path) -> Generator[Database]:
     """The database of the desk in `folder`, made if there is none."""
     (folder / "desk").mkdir(exist_ok=True)
-    migrations = {"queues": engine_migrations(), "handlers": domain_migrations()}
-    database = Database(folder / "desk" / "stockdesk.db", migrations)
+    database = Database(folder / "desk" / "stockdesk.db", migrations())
     try:
         yield database
     finally:

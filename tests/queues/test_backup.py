@@ -17,7 +17,6 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from handlers.migrations import domain_migrations
 from queues.backup import RESTORE, Restored, back_up, inspect, restore
 from queues.context import TaskContext
 from queues.database import Database
@@ -29,6 +28,7 @@ from queues.lifecycle import take_over
 from queues.model import QueueName, TaskState
 from queues.outcome import Completed, Outcome
 from queues.scheduler import engine_migrations
+from server.desk import migrations
 from tests.queues.desk import ANALYSIS, START, SYNC, Desk, fetch, new
 from tests.queues.running import manager, put, serving, until_ended
 from tests.queues.test_processes import Home, until_all_completed, until_started
@@ -216,9 +216,7 @@ def test_without_queued_analyses_nothing_is_held(desk: Desk, target: Path) -> No
 def test_a_backup_of_the_oldest_version_is_migrated(desk: Desk, target: Path) -> None:
     with closing(sqlite3.connect(target)) as connection:
         connection.executescript(OLDEST.read_text("utf-8"))
-    restored = restore(
-        desk.database.path, target, {"queues": engine_migrations(), "handlers": domain_migrations()}, NOW
-    )
+    restored = restore(desk.database.path, target, migrations(), NOW)
     assert len(restored.again) == 3
     assert ids_of(desk.database) == ids_in(target)
     assert desk.do(lambda tx: tx.rows("PRAGMA foreign_key_check")) == []

@@ -206,7 +206,7 @@ def test_a_file_that_is_no_database_any_more_is_refused_with_a_sentence_and_left
 
 def test_a_damaged_page_is_named_by_what_meets_it(filled: Path) -> None:
     size = filled.stat().st_size
-    overwrite(filled, size // 4, size // 2)
+    overwrite(filled, size // 2, size // 2)  # the schema stands before
     database = open_database(filled.parent)
     with pytest.raises(DatabaseError, match=r"desk\.db is damaged \(.*\); "):
         database.read_now(lambda tx: tx.rows("SELECT * FROM tasks"))

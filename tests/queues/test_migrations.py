@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from handlers.analyst.costs import sessions_of_task
-from handlers.migrations import domain_migrations
 from handlers.portfolio import current_holdings
 from handlers.verdicts import latest_verdicts
 from queues.database import Database, Transaction
@@ -19,8 +18,8 @@ from queues.inspection import TaskFilter, attempts_of, list_tasks, totals
 from queues.leader import LeaderLock, lock_path
 from queues.lifecycle import take_over
 from queues.model import QueueName, Task, TaskState
-from queues.scheduler import engine_migrations
 from queues.store import find_task
+from server.desk import migrations
 from tests.queues.running import HANDLERS, drain, manager
 
 RELEASED = sorted((Path(__file__).parent / "released").glob("*.sql"))
@@ -29,7 +28,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 def open_today(path: Path) -> Database:
-    return Database(path, {"queues": engine_migrations(), "handlers": domain_migrations()})
+    return Database(path, migrations())
 
 
 @pytest.fixture(params=RELEASED, ids=lambda path: path.stem)

@@ -244,9 +244,7 @@ class StoreAgainstModel(StoreBesideModel):
 
 def test_the_store_does_what_the_rules_say() -> None:
     MET.clear()
-    bounds = settings(
-        max_examples=110, stateful_step_count=60, deadline=None, derandomize=True, database=None
-    )
+    bounds = settings(max_examples=110, stateful_step_count=60, derandomize=True, database=None)
     run_state_machine_as_test(StoreAgainstModel, settings=bounds)
     # Nothing is proved of a step that hardly ever came.
     assert {name: MET[name] for name in WEIGHTS if MET[name] < 10} == {}

@@ -9,12 +9,10 @@ from typing import Any
 from mcp import Client
 from mcp.types import TextContent
 
-from handlers.migrations import domain_migrations
 from handlers.stocks import Stock
 from queues.clock import system_clock
 from queues.database import Database
-from queues.scheduler import engine_migrations
-from server.desk import DATABASE_NAME, Desk
+from server.desk import DATABASE_NAME, Desk, migrations
 from server.settings import Settings, load_settings
 
 TABLES = ("tasks", "holds", "snapshots", "holdings", "facts", "verdicts", "sessions", "attempts")
@@ -88,8 +86,7 @@ def csv_of(*stocks: Stock, quantity: int = 10) -> str:
 
 def earlier(settings: Settings, span: timedelta) -> Database:
     """The database of the home, as a process sees it whose clock is behind by `span`."""
-    migrations = {"queues": engine_migrations(), "handlers": domain_migrations()}
-    return Database(settings.home / DATABASE_NAME, migrations, clock=lambda: system_clock() - span)
+    return Database(settings.home / DATABASE_NAME, migrations(), clock=lambda: system_clock() - span)
 
 
 def counts(desk: Desk) -> dict[str, int]:

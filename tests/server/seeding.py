@@ -15,7 +15,7 @@ from handlers.verdicts import store_verdict
 from queues.database import Transaction
 from queues.lifecycle import take_over
 from queues.model import Json, NewTask, QueueName, Task
-from queues.outcome import Completed, Failed
+from queues.outcome import Completed, Failed, Snooze
 from queues.store import claim_next, enqueue, record
 
 LONG = "This is a long sentence of many words that says little, as they sometimes are. "
@@ -56,10 +56,8 @@ def run_tasks(tx: Transaction, queue: QueueName, tasks: Sequence[NewTask], resul
     epoch = take_over(tx, "seed")
     enqueue(tx, tasks)
     for number in range(len(tasks)):
-        task = claim_next(tx, queue, epoch)
-        assert task is not None
         ended = Completed({"rows": result}) if number % 2 else Failed(LONG * 30)
-        record(tx, task, ended, timedelta())
+        record(tx, _claimed(tx, queue, epoch), ended, timedelta())
 
 
 def syncs(count: int) -> list[NewTask]:
@@ -67,6 +65,23 @@ def syncs(count: int) -> list[NewTask]:
         NewTask(queue=QueueName.PORTFOLIO_SYNC, kind="sync", payload={"account": "main", "number": number})
         for number in range(count)
     ]
+
+
+def wordy_task(tx: Transaction) -> str:
+    """The id of a task that met one long error after another, with all that a task can hold."""
+    queue, words = QueueName.PORTFOLIO_SYNC, [LONG * 20] * 30
+    epoch = take_over(tx, "seed")
+    [made] = enqueue(tx, [NewTask(queue=queue, kind="sync", payload={"words": words})])
+    for _ in range(30):
+        record(tx, _claimed(tx, queue, epoch), Snooze(LONG * 20, tx.now), timedelta())
+    record(tx, _claimed(tx, queue, epoch), Completed({"words": words}), timedelta())
+    return made.task.id
+
+
+def _claimed(tx: Transaction, queue: QueueName, epoch: int) -> Task:
+    task = claim_next(tx, queue, epoch)
+    assert task is not None
+    return task
 
 
 def judge_all(tx: Transaction, stocks: Sequence[Stock]) -> None:

@@ -155,7 +155,7 @@ async def test_every_control_changes_what_another_process_reads(agent: Agent, se
         assert seen(states) == ["cancelled"]
         await agent.call("retry_task", task_id="fetch-1")
         assert seen(states) == ["queued"]
-        await agent.call("clear_queue", queue="data_fetcher")
+        await agent.call("clear_queue", queue="data_fetcher", confirm=True)
         assert seen(states) == ["cancelled"]
         await agent.call("retry_task", task_id="fetch-1")
         await other.manager.execute_queues()

@@ -54,7 +54,7 @@ def ask_every_tool(server: Serve, run: str) -> None:
     arguments: dict[str, dict[str, Any]] = {
         "get_verdicts": {"full": True},
         "get_task": {"task_id": run},
-        "cancel_tasks": {"run_id": run, "reason": "enough"},
+        "cancel_tasks": {"run_id": run, "reason": "enough", "confirm": True},
         "retry_task": {"task_id": tasks[0]},
         "enqueue_data_fetch": {"symbols": ["NASDAQ:AAPL"]},
         "enqueue_ai_analysis": {"symbols": ["NASDAQ:AAPL"]},

@@ -1,6 +1,6 @@
 from pydantic import BaseModel
 
-from server.shortening import PAGE_CHARACTERS, shortened, shortened_text, that_fit
+from server.shortening import PAGE_CHARACTERS, shortened, shortened_text, that_fit, within
 
 
 class Row(BaseModel):
@@ -24,6 +24,13 @@ def test_long_lists_and_texts_are_cut_however_deep_they_lie() -> None:
 
 def test_a_text_of_just_the_longest_length_is_not_cut() -> None:
     assert shortened_text("x" * 1000) == "x" * 1000
+
+
+def test_what_is_still_too_long_is_cut_further() -> None:
+    value = {"a": ["x" * 1000] * 20}
+    assert within(value, 100_000) == value
+    assert within(value, 5_000) == {"a": [*["x" * 300 + "… 700 more characters"] * 10, "… 10 more"]}
+    assert within(value, 1_000) == {"a": [*["x" * 80 + "… 920 more characters"] * 3, "… 17 more"]}
 
 
 def test_a_page_ends_before_it_is_too_long() -> None:

@@ -63,7 +63,7 @@ async def test_a_cancelled_task_takes_along_what_waits_for_it(desk: Desk, agent:
 
 async def test_a_whole_run_is_cancelled_each_task_for_the_reason_that_was_given(agent: Agent) -> None:
     ids = await two_sessions(agent)
-    answer = await agent.call("cancel_tasks", run_id="fetch-1", reason="enough")
+    answer = await agent.call("cancel_tasks", run_id="fetch-1", reason="enough", confirm=True)
     assert answer["cancelled"] == ids
     assert answer["also_cancelled"] == []
     for task_id in ids:
@@ -139,7 +139,7 @@ async def test_a_task_that_has_not_ended_cannot_be_retried(desk: Desk, agent: Ag
 
 async def test_a_retry_whose_work_another_task_does_names_that_task(agent: Agent) -> None:
     await two_sessions(agent)
-    await agent.call("cancel_tasks", run_id="fetch-1")
+    await agent.call("cancel_tasks", run_id="fetch-1", confirm=True)
     again = await agent.call("enqueue_ai_analysis", symbols=["NYSE:KO", "NYSE:XOM"])
     for old, new in zip(("fetch-1", "analysis-2"), again["task_ids"], strict=True):
         assert f"{new} is already doing the work of {old}" in await agent.refused("retry_task", task_id=old)
@@ -174,7 +174,7 @@ async def test_a_task_of_the_run_whose_work_another_does_stays_and_the_reason_is
     desk: Desk, agent: Agent
 ) -> None:
     await two_sessions(agent)
-    await agent.call("cancel_tasks", run_id="fetch-1")
+    await agent.call("cancel_tasks", run_id="fetch-1", confirm=True)
     await agent.call("enqueue_data_fetch", symbols=["NYSE:KO", "NYSE:XOM"])
     answer = await agent.call("retry_task", run_id="fetch-1")
     assert answer["queued"] == ["fetch-3", "analysis-4"]
@@ -232,7 +232,7 @@ async def test_a_release_of_a_queue_that_is_not_held_says_so(agent: Agent) -> No
 async def test_a_cleared_queue_is_empty_and_what_ran_goes_on(desk: Desk, agent: Agent) -> None:
     await two_sessions(agent)
     running = start(desk, FETCH)
-    answer = await agent.call("clear_queue", queue="data_fetcher")
+    answer = await agent.call("clear_queue", queue="data_fetcher", confirm=True)
     assert (answer["cancelled_tasks"], answer["cancelled"]) == (1, ["fetch-3"])
     assert answer["still_running"] == running
     assert state(desk, "analysis-4") is TaskState.CANCELLED
@@ -242,7 +242,7 @@ async def test_a_cleared_queue_is_empty_and_what_ran_goes_on(desk: Desk, agent: 
 
 async def test_the_clearing_of_one_queue_leaves_what_does_not_depend_on_it(desk: Desk, agent: Agent) -> None:
     await two_sessions(agent)
-    answer = await agent.call("clear_queue", queue="ai_analysis")
+    answer = await agent.call("clear_queue", queue="ai_analysis", confirm=True)
     assert answer["cancelled"] == ["analysis-2", "analysis-4"]
     assert state(desk, "fetch-1") is TaskState.QUEUED
 

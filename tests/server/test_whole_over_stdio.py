@@ -182,7 +182,9 @@ async def test_a_session_that_is_cancelled_stops_and_what_it_submitted_stays(wor
         (verdict,) = await agent.full_verdicts()
         assert verdict["stock"] == "NSE:INFY"
         assert processes_that_name(verdict["detail"]["audit"]["session"]["session_id"])
-        cancelled = await agent.call("cancel_tasks", run_id=answer["run_id"], reason="wrong stocks")
+        cancelled = await agent.call(
+            "cancel_tasks", run_id=answer["run_id"], confirm=True, reason="wrong stocks"
+        )
         assert cancelled["stopping"] == [answer["task_ids"][1]]
         detail = await agent.call("get_task", task_id=answer["task_ids"][1], wait_seconds=50)
         assert detail["task"]["error"] == "Cancelled on request: wrong stocks"

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 from handlers.analyst.costs import Spent, close_session, open_session
 from handlers.brokers.holding import Holding
 from handlers.facts import NewFact, current_facts, store_facts
-from handlers.migrations import domain_migrations
 from handlers.portfolio import store_snapshot
 from handlers.prices import log_fetched, log_missing, store_bars
 from handlers.sources.base import Bar
@@ -28,8 +27,10 @@ from queues.holds import hold_queue
 from queues.lifecycle import take_over
 from queues.model import NewTask, QueueName, Sibling, Task
 from queues.outcome import Completed, Failed, Retry, Snooze
-from queues.scheduler import engine_migrations
 from queues.store import claim_next, enqueue, record
+from server.change_views import enqueue_view
+from server.desk import migrations
+from server.mcp_tasks.store import Ending, create_mcp_task, keep_ending
 
 SYNC, FETCH, ANALYSIS = QueueName
 MOMENT = datetime(2024, 3, 1, 9, 0, tzinfo=UTC)
@@ -69,6 +70,9 @@ def work(tx: Transaction, epoch: int) -> None:
     record(tx, claim(tx, FETCH, epoch), Retry("Yahoo answered 503 for KO."), timedelta(minutes=1))
     cancel_task(tx, review[5].task.id, "cancelled by the user")
     hold_queue(tx, FETCH, "user", "the network is metered", MOMENT + timedelta(days=2))
+    answer = enqueue_view(review, {}, run_of_holder=None, estimate=None, advice="")
+    ending = Ending(status="cancelled", message="Cancelled on request.", is_error=False, ended_at=MOMENT)
+    keep_ending(tx, create_mcp_task(tx, answer, timedelta(days=7)).id, ending)
 
 
 def leave_running(tx: Transaction, epoch: int) -> None:
@@ -124,7 +128,7 @@ def judge(tx: Transaction, task: Task) -> None:
             "conviction": 0.5,
             "horizon_months": 12,
             "thesis": "It sells drinks in every weather and pays for waiting, but grows no faster than its price.",
-            "evidence": [{"claim": "Its last close", "fact_id": facts[0].id, "value": 60.0}],
+            "evidence": [{"claim": "Its last close", "fact_id": facts[0].id, "value": 60.0, "unit": "USD"}],
             "bull_points": ["It is liked."],
             "bear_points": ["It is sweet."],
             "risks": ["Taxes on sugar."],
@@ -143,8 +147,7 @@ def judge(tx: Transaction, task: Task) -> None:
 def main() -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "stockdesk.db"
-        migrations = {"queues": engine_migrations(), "handlers": domain_migrations()}
-        database = Database(path, migrations, clock=lambda: MOMENT)
+        database = Database(path, migrations(), clock=lambda: MOMENT)
         seed(database)
         database.close()
         dumped = sqlite3.connect(path)
