@@ -14,6 +14,7 @@ from handlers.grouping import Grouping
 from queues.errors import EngineError
 from queues.model import QueueName
 from server.client_config import Client, client_entry
+from server.install.commands import install
 from server.settings import Settings, SettingsError, list_settings, load_settings
 
 app = typer.Typer(
@@ -23,6 +24,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(install)
 
 T = TypeVar("T")
 
@@ -64,11 +67,32 @@ def demo(
 
 
 @app.command()
-def serve() -> None:
-    """Serve MCP over stdio, as Claude Desktop, Claude Code and the Inspector start it."""
-    from server.serving import serve_stdio  # noqa: PLC0415
+def serve(
+    *,
+    http: Annotated[bool, typer.Option("--http", help="Over HTTP instead, until Ctrl-C.")] = False,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 7853,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="Another name by which clients call it; repeatable.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file: certificate and its chain.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    allow_insecure: Annotated[
+        bool, typer.Option("--allow-insecure", help="Let other machines reach it without TLS.")
+    ] = False,
+    new_token: Annotated[bool, typer.Option("--new-token", help="Replace the bearer token.")] = False,
+) -> None:
+    """Serve MCP over stdio, as Claude Desktop, Claude Code and the Inspector start it, or over HTTP."""
+    from server.http.listening import Address  # noqa: PLC0415
+    from server.serving import serve_http, serve_stdio  # noqa: PLC0415
 
-    _run(serve_stdio)
+    address = Address(host, port, tuple(allowed_host or ()), tls_cert, tls_key, allow_insecure)
+    if http:
+        _run(lambda settings: serve_http(settings, address, new_token=new_token))
+    elif new_token or address != Address():
+        _fail("Only a server over HTTP has an address and a token: add --http.")
+    else:
+        _run(serve_stdio)
 
 
 @app.command()

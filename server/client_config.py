@@ -7,14 +7,19 @@ servers with a bare one.
 import json
 import os
 import shlex
+import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Any
 
+from handlers.analyst.limits import is_bare_name
 from server.settings import PREFIX, Settings, SettingsError, absolute, require_known
+
+INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
 
 
 class Client(StrEnum):
@@ -33,7 +38,7 @@ ADVICE = {
     "Claude Desktop.",
     Client.CLAUDE_CODE: "Save this as .mcp.json in a project, or, for every project, run: "
     "claude mcp add --scope user stockdesk{env} -- {command} serve",
-    Client.INSPECTOR: "Save this as inspector.json, then run: npx @modelcontextprotocol/inspector@2.12.0 "
+    Client.INSPECTOR: f"Save this as inspector.json, then run: npx {INSPECTOR} "
     "--config inspector.json --server stockdesk",
 }
 
@@ -54,29 +59,46 @@ def client_entry(client: Client, environment: Mapping[str, str] = os.environ) ->
     Raises:
         SettingsError: a variable is no setting, or its path cannot be used.
     """
-    require_known(environment)
-    text = (files("claude_config") / TEMPLATES[client]).read_text("utf-8")
-    command = str(console_script())
-    # The template is JSON: the path goes in as the inside of a JSON string.
-    entry = json.loads(Template(text).substitute(command=json.dumps(command)[1:-1]))
-    settings = dict(_settings_from(environment))
-    if settings:
-        entry["mcpServers"]["stockdesk"]["env"] = settings
+    entry = server_entry(client, environment)
+    settings: Mapping[str, str] = entry.get("env", {})
     options = "".join(f" -e {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
-    return json.dumps(entry, indent=2), ADVICE[client].format(command=shlex.quote(command), env=options)
+    advice = ADVICE[client].format(command=shlex.quote(entry["command"]), env=options)
+    return json.dumps({"mcpServers": {"stockdesk": entry}}, indent=2), advice
 
 
-def _settings_from(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name in Settings.model_fields:
-        variable = f"{PREFIX}{name.upper()}"
-        if value := environment.get(variable):
-            # The client starts the server in a folder of its own.
-            is_path = name in ("home", "claude_cli")
-            yield variable, _absolute(variable, value) if is_path else value
+def server_entry(client: Client, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """What stands under the name `stockdesk` in the file of this client; see `client_entry`."""
+    text = (files("claude_config") / TEMPLATES[client]).read_text("utf-8")
+    # The template is JSON: the path goes in as the inside of a JSON string.
+    command = json.dumps(str(console_script()))[1:-1]
+    entry = json.loads(Template(text).substitute(command=command))["mcpServers"]["stockdesk"]
+    if settings := settings_in(environment):
+        entry["env"] = settings
+    return entry
 
 
-def _absolute(variable: str, value: str) -> str:
+def settings_in(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings in `environment`, so that they mean the same in any folder and with any PATH.
+
+    Raises:
+        SettingsError: a variable is no setting, or its path cannot be used.
+    """
+    require_known(environment)
+    values = {variable.upper(): value for variable, value in environment.items() if value}
+    variables = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
+    return {
+        variable: _found_anywhere(name, variable, values[variable])
+        for variable, name in variables.items()
+        if variable in values
+    }
+
+
+def _found_anywhere(name: str, variable: str, value: str) -> str:
+    if name not in ("home", "claude_cli", "analyst_instructions"):
+        return value
     try:
-        return str(absolute(Path(value)))
+        named = name == "claude_cli" and is_bare_name(Path(value))
+        # A client may have another PATH; what is not on this one, `stockdesk doctor` tells there.
+        return (shutil.which(value) or value) if named else str(absolute(Path(value)))
     except ValueError as error:
         raise SettingsError(f"{variable} = {value!r} cannot be used: {error}.") from error

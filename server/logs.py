@@ -51,7 +51,7 @@ def configure_logs(folder: Path, level: str, *, command: str) -> None:
     file.setFormatter(logging.Formatter(FORMAT))
     logging.basicConfig(level=level, format="%(message)s", handlers=[file, _Stderr(sys.stderr)], force=True)
     # One line per request of a library would drown the desk's own.
-    for chatty in ("httpx", "httpcore", "mcp", "claude_agent_sdk"):
+    for chatty in ("httpx", "httpcore", "mcp", "claude_agent_sdk", "sse_starlette"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -8,9 +8,10 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import anyio
+import anyio.lowlevel
 
 from queues.errors import EngineError
 from queues.scheduler import SequentialQueueManager
@@ -18,6 +19,9 @@ from server.desk import Desk, open_desk
 from server.logs import close_logs, configure_logs
 from server.settings import Settings
 from server.watching import parent_ended
+
+if TYPE_CHECKING:
+    from server.http.listening import Address
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +44,19 @@ async def serve_stdio(settings: Settings) -> None:
     await _run_desk(settings, "serve", until_eof, parent_ended)
 
 
+async def serve_http(settings: Settings, address: "Address", *, new_token: bool) -> None:
+    """Serve MCP over HTTP until a signal, and lead the queues if no other process does; ends the process.
+
+    Raises:
+        SettingsError: the address, the certificate or the token's file cannot be used.
+    """
+    with _nothing_collected():
+        from server.http.serving import HttpServer  # noqa: PLC0415 (as above)
+
+    server = HttpServer(settings, address, new_token=new_token)
+    await _run_desk(settings, "serve", server.run, anyio.sleep_forever, server.close)
+
+
 async def work(settings: Settings) -> None:
     """Run the queues without a client, until a signal; ends the process."""
 
@@ -55,12 +72,14 @@ async def _run_desk(
     command: str,
     body: Callable[[Desk], Awaitable[None]],
     orphaned: Callable[[], Awaitable[None]],
+    close: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
 ) -> None:
+    """`close` ends what `body` has open with its clients, while the queues stop."""
     # Signals are caught from before the queues run, so that none can end them without a record.
     with _signals_to_stop() as signals:
         async with open_desk(settings, command) as desk:
             configure_logs(settings.home / "logs", settings.log_level, command=command)
-            running = _Running(desk.manager)
+            running = _Running(desk.manager, close)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(running.leave_on, signals)
                 tasks.start_soon(running.leave_after, orphaned)
@@ -83,8 +102,9 @@ def _nothing_collected() -> Generator[None]:
 class _Running:
     """The queues of this process, and the one way out of it."""
 
-    def __init__(self, manager: SequentialQueueManager) -> None:
+    def __init__(self, manager: SequentialQueueManager, close: Callable[[], Awaitable[None]]) -> None:
         self._manager = manager
+        self._close = close
         self._scope = anyio.CancelScope()
         self._stopped = anyio.Event()
 
@@ -124,6 +144,7 @@ class _Running:
         self._interrupt(why)
         self._scope.cancel()
         with anyio.CancelScope(shield=True):
+            await self._close()
             await self._stopped.wait()
         close_logs()
         os._exit(code)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.client_config import Client, client_entry
+from server.client_config import Client, client_entry, settings_in
 from server.settings import SettingsError
 
 
@@ -61,6 +61,7 @@ def test_the_entry_carries_settings_with_absolute_paths_and_nothing_else(
     environment = {
         "STOCKDESK_HOME": "desk",
         "STOCKDESK_CLAUDE_CLI": "~/bin/claude",
+        "STOCKDESK_ANALYST_INSTRUCTIONS": "mine.md",
         "STOCKDESK_MODEL": "opus",
         "STOCKDESK_YAHOO_BASE_URL": "",
         "ANTHROPIC_API_KEY": "a secret",
@@ -69,8 +70,19 @@ def test_the_entry_carries_settings_with_absolute_paths_and_nothing_else(
     assert json.loads(entry)["mcpServers"]["stockdesk"]["env"] == {
         "STOCKDESK_HOME": str(tmp_path / "desk"),
         "STOCKDESK_CLAUDE_CLI": "/home/user/bin/claude",
+        "STOCKDESK_ANALYST_INSTRUCTIONS": str(tmp_path / "mine.md"),
         "STOCKDESK_MODEL": "opus",
     }
+
+
+def test_a_cli_by_its_name_is_carried_as_the_one_on_this_terminals_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = tmp_path / "claude"
+    cli.touch(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))  # Claude Desktop has another
+    assert settings_in({"STOCKDESK_CLAUDE_CLI": "claude"}) == {"STOCKDESK_CLAUDE_CLI": str(cli)}
+    assert settings_in({"STOCKDESK_CLAUDE_CLI": "missing"}) == {"STOCKDESK_CLAUDE_CLI": "missing"}
 
 
 @pytest.mark.parametrize(

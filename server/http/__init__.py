@@ -1,0 +1,1 @@
+"""MCP over Streamable HTTP: for clients that do not start their own server."""
