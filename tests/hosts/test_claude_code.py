@@ -1,168 +1,193 @@
-"""Claude Code, the real CLI, as a client of `stockdesk serve`; its model, and the desk's sessions, are scripted."""
+"""Claude Code in conversation with a desk; what its model is shown is read from its requests to the API."""
 
 import json
 import shlex
 import subprocess
-import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handlers.analyst.cli import find_cli
+from handlers.stocks import Exchange, Stock
 from queues.leader import lock_path
 from queues.lifecycle import find_leader
 from queues.model import TaskState
 from tests.handlers.claude import is_alive, launched_pid, until
+from tests.hosts.claude_code import TOOLS, ClaudeCode, TwoModels, call, load, tool_results
 from tests.hosts.serve import PATIENCE_SECONDS, STOCKDESK, desk_environment, opened, task_and_history
+from tests.server.desks import csv_of
 from tests.standins.claude_scripts import always
-from tests.standins.messages_api import SUBMIT, MessagesApi, Reply, Request, Says, Script, Stalls, submits_all
+from tests.standins.messages_api import Reply, Request, Stalls
 
-TOOLS = "mcp__stockdesk__"
-ENQUEUE = (f"{TOOLS}enqueue_ai_analysis", {"symbols": ["AAPL", "MSFT"], "exchange": "NASDAQ"})
-# Claude Code loads a tool when its model asks for it by name.
-LOAD = (
-    "ToolSearch",
-    {
-        "query": f"select:{TOOLS}enqueue_ai_analysis,{TOOLS}get_task,{TOOLS}get_verdicts",
-        "max_results": 5,
-    },
+EXPORT = csv_of(Stock("AAPL", Exchange.NASDAQ), Stock("KO", Exchange.NYSE))
+ENQUEUE = call("enqueue_ai_analysis", symbols=["AAPL", "MSFT"], exchange="NASDAQ")
+CLEAR = call("clear_queue", queue="ai_analysis")
+WHOLE = {
+    "tools": load(
+        "enqueue_portfolio_review",
+        "get_task",
+        "get_verdicts",
+        "get_portfolio",
+        "hold_queue",
+        "enqueue_ai_analysis",
+        "clear_queue",
+    ),
+    "review": call("enqueue_portfolio_review", csv_text=EXPORT),
+    "waited": call("get_task", task_id="sync-1", wait_seconds=50, wait_for="run"),
+    "verdicts": call("get_verdicts", symbols=["NASDAQ:AAPL"], full=True),
+    "portfolio": call("get_portfolio"),
+    "resource": ("ReadMcpResourceTool", {"server": "stockdesk", "uri": "stockdesk://verdicts/KO"}),
+    "error": call("get_task", task_id="no-1"),
+    "held": call("hold_queue", queue="ai_analysis", reason="Not tonight."),
+    "more": ENQUEUE,
+    "declined": CLEAR,
+    "still there": call("get_task", task_id="analysis-5"),
+    "accepted": CLEAR,
+    "gone": call("get_task", task_id="analysis-5"),
+}
+TURNS = (
+    "Please review my portfolio.",
+    "/mcp__stockdesk__explain_verdict ko",
+    "/mcp__stockdesk__explain_verdict NSE:NONE",
 )
-VERDICTS = (f"{TOOLS}get_verdicts", {"symbols": ["NASDAQ:AAPL"], "full": True})
-WAIT = (f"{TOOLS}get_task", {"task_id": "analysis-2", "wait_seconds": 50, "wait_for": "run"})
-UNKNOWN = (f"{TOOLS}get_task", {"task_id": "no-1"})
+ANSWERS = ({"action": "decline"}, {"action": "accept", "content": {"go_ahead": True}})
 
 
-def tool_results(request: Request) -> list[dict[str, Any]]:
-    """What the tools have answered so far, as the model is shown it."""
-    blocks = [
-        block
-        for message in request.body["messages"]
-        for block in message["content"]
-        if message["role"] == "user"
-    ]
-    return [block for block in blocks if not isinstance(block, str) and block["type"] == "tool_result"]
+class Conversation:
+    """A person has a portfolio reviewed, is asked before a queue is cleared, and uses a prompt as a command."""
 
+    def __init__(self, folder: Path) -> None:
+        self.models = TwoModels(list(WHOLE.values()))
+        host = ClaudeCode(folder, self.models)
+        with host.api:
+            self.events = host.talk(TURNS, ANSWERS)
+        self.results = dict(zip(WHOLE, tool_results(self.models.outer[-1]), strict=True))
 
-@dataclass(slots=True)
-class TwoModels:
-    """Claude Code's model makes one call a turn; the desk's sessions, told apart by their tool, have their own script.
+    def answer(self, step: str) -> Any:
+        """What the model was shown of a call that succeeded."""
+        shown = self.results[step]
+        assert not shown.get("is_error"), shown
+        answer, _ = json.JSONDecoder().raw_decode(shown["content"])  # Claude Code appends a remark
+        return answer
 
-    After its last call Claude Code's model waits until a session has begun, then ends its turn, or stalls.
-    """
-
-    calls: Sequence[tuple[str, dict[str, Any]]]
-    session: Script = submits_all
-    stalls_at_last: bool = False
-    outer: list[Request] = field(default_factory=list[Request])
-    inner: list[Request] = field(default_factory=list[Request])
-    session_began: threading.Event = field(default_factory=threading.Event)
-
-    def __call__(self, request: Request) -> Reply:
-        if SUBMIT in request.tool_names:
-            self.inner.append(request)
-            self.session_began.set()
-            return self.session(request)
-        self.outer.append(request)
-        done = len(tool_results(request))
-        if done < len(self.calls):
-            return Says(calls=(self.calls[done],))
-        assert self.session_began.wait(PATIENCE_SECONDS)
-        return Stalls() if self.stalls_at_last else Says("That is all.")
-
-
-class ClaudeCode:
-    """`claude -p` in a project whose .mcp.json is what `stockdesk config claude-code` prints."""
-
-    def __init__(self, folder: Path, models: TwoModels) -> None:
-        self.folder = folder
-        self.models = models
-        self.api = MessagesApi(models)
-        settings = desk_environment(folder, self.api.url)
-        entry = subprocess.run(
-            [STOCKDESK, "config", "claude-code"], env=settings, capture_output=True, text=True, check=True
-        )
-        (folder / ".mcp.json").write_text(entry.stdout, encoding="utf-8")
-        # The desk's settings come from the entry alone.
-        self.environment = {
-            name: value for name, value in settings.items() if not name.startswith("STOCKDESK_")
-        } | {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
-
-    def start(self) -> "subprocess.Popen[str]":
-        options = ["--mcp-config", ".mcp.json", "--strict-mcp-config", "--model", "claude-sonnet-4-5"]
-        approved = ["--permission-mode", "dontAsk", "--allowedTools", "mcp__stockdesk", "ToolSearch"]
-        return subprocess.Popen(
-            [find_cli(), "-p", "Please look at Apple and Microsoft.", *options, *approved],
-            env=self.environment,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def refusal(self, step: str) -> str:
+        assert self.results[step]["is_error"] is True
+        return self.results[step]["content"]
 
 
 @pytest.fixture(scope="module")
-def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClaudeCode]:
-    """A whole conversation: the desk analyses two stocks while Claude Code waits, and shows the verdicts."""
-    host = ClaudeCode(
-        tmp_path_factory.mktemp("claude code"), TwoModels([LOAD, ENQUEUE, WAIT, VERDICTS, UNKNOWN])
-    )
-    with host.api, host.start() as process:
-        output, _ = process.communicate(timeout=2 * PATIENCE_SECONDS)
-        assert process.returncode == 0, output
-        assert "That is all." in output
-        yield host
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Conversation:
+    return Conversation(tmp_path_factory.mktemp("claude code"))
 
 
-def test_the_model_sees_at_first_the_tools_names_and_the_instructions(conversation: ClaudeCode) -> None:
-    shown = conversation.models.outer[0].text_of("user")
+def test_the_model_sees_at_first_the_tools_names_and_the_instructions(talk: Conversation) -> None:
+    shown = talk.models.outer[0].text_of("user")
     for tool in ("enqueue_portfolio_review", "get_queue_status", "get_portfolio", "release_queue"):
         assert f"{TOOLS}{tool}\n" in shown
     assert "Stockdesk reviews a stock portfolio in the background." in shown
     assert "enqueue it only when asked" in shown
 
 
-def test_the_model_sees_a_loaded_tools_description_and_bounds(conversation: ClaudeCode) -> None:
-    tools = {tool["name"]: tool for tool in conversation.models.outer[1].body["tools"]}
+def test_the_model_sees_a_loaded_tools_description_and_bounds(talk: Conversation) -> None:
+    tools = {tool["name"]: tool for tool in talk.models.outer[1].body["tools"]}
     get_task = tools[f"{TOOLS}get_task"]
     assert get_task["description"].startswith("Show one task with all its attempts")
     assert get_task["input_schema"]["properties"]["wait_seconds"]["maximum"] == 50
 
 
-def test_the_model_sees_a_tools_structured_content(conversation: ClaudeCode) -> None:
-    _, enqueued, waited, verdicts, _ = tool_results(conversation.models.outer[-1])
-    assert '"sessions":1,"task_ids":["fetch-1","analysis-2"]' in enqueued["content"]
-    assert '"stocks_done":2' in waited["content"]
-    answer, _ = json.JSONDecoder().raw_decode(verdicts["content"])  # Claude Code appends a remark
-    [verdict] = answer["verdicts"]
+def test_a_whole_review_is_asked_for_awaited_and_shown(talk: Conversation) -> None:
+    assert talk.answer("review")["run_id"] == "sync-1"
+    run = talk.answer("waited")["run"]
+    assert (run["tasks"]["completed"], run["stocks_done"], run["finished"]) == (3, 2, True)
+    [verdict] = talk.answer("verdicts")["verdicts"]
     assert (verdict["stock"], verdict["analyst"]) == ("NASDAQ:AAPL", "claude")
-    [prompted] = [each for each in conversation.models.inner[0].stocks if each["stock"] == "NASDAQ:AAPL"]
+    [prompted] = [each for each in talk.models.inner[0].stocks if each["stock"] == "NASDAQ:AAPL"]
     assert verdict["detail"]["evidence"][0]["value"] == prompted["facts"][0]["value"]
+    assert [each["stock"] for each in talk.answer("portfolio")["holdings"]] == ["NASDAQ:AAPL", "NYSE:KO"]
 
 
-def test_the_model_sees_the_sentence_of_a_refused_call(conversation: ClaudeCode) -> None:
-    refused = tool_results(conversation.models.outer[-1])[-1]
-    assert refused["is_error"] is True
-    assert "There is no task 'no-1'; list_tasks shows the ids." in refused["content"]
+def test_the_model_reads_a_resource(talk: Conversation) -> None:
+    [content] = talk.answer("resource")["contents"]
+    [verdict] = json.loads(content["text"])["verdicts"]
+    assert (verdict["stock"], verdict["action"]) == ("NYSE:KO", "HOLD")
 
 
-def test_the_desks_own_session_knows_nothing_of_the_one_around_it(conversation: ClaudeCode) -> None:
-    for request in conversation.models.inner:
+def test_the_model_sees_the_sentence_of_a_refused_call(talk: Conversation) -> None:
+    assert "There is no task 'no-1'; list_tasks shows the ids." in talk.refusal("error")
+
+
+def test_the_person_is_asked_before_a_queue_is_cleared_and_the_answer_counts(talk: Conversation) -> None:
+    asked = [event["request"] for event in talk.events if event["type"] == "control_request"]
+    assert [each["message"] for each in asked] == ["Cancel 1 queued task of ai_analysis?"] * 2
+    assert asked[0]["requested_schema"]["required"] == ["go_ahead"]
+    assert "Nothing was cancelled" in talk.refusal("declined")
+    assert talk.answer("still there")["task"]["state"] == "queued"
+    assert talk.answer("accepted")["cancelled"] == ["analysis-5"]
+    assert talk.answer("gone")["task"]["state"] == "cancelled"
+
+
+def test_the_prompts_are_commands_of_the_person(talk: Conversation) -> None:
+    assert {
+        f"{TOOLS}{prompt}" for prompt in ("review_portfolio", "explain_verdict", "what_changed", "why_stuck")
+    } <= set(talk.events[0]["slash_commands"])
+    sent = talk.models.outer[-1].text_of("user")
+    assert "Explain this verdict to me." in sent
+    assert '"stock": "NYSE:KO"' in sent
+
+
+def test_the_person_sees_the_sentence_of_a_refused_prompt(talk: Conversation) -> None:
+    assert "NSE:NONE has no verdict yet; enqueue_ai_analysis makes one" in json.dumps(talk.events[-2:])
+
+
+def test_the_desks_own_session_knows_nothing_of_the_one_around_it(talk: Conversation) -> None:
+    for request in talk.models.inner:
         assert not [name for name in request.tool_names if name.startswith(TOOLS)]
-        assert "Please look at Apple" not in json.dumps(request.body)
-    assert len(conversation.models.inner) == 2  # it submits, and ends
+        assert TURNS[0] not in json.dumps(request.body)
+    assert len(talk.models.inner) == 2  # it submits, and ends
+
+
+def test_where_nobody_can_be_asked_a_run_goes_on_and_its_running_analysis_can_be_cancelled_by_id(
+    tmp_path: Path,
+) -> None:
+    sessions: list[int] = []
+
+    def session(_: Request) -> Reply:
+        sessions.append(launched_pid(tmp_path / "desk" / "sessions"))
+        return Stalls()
+
+    models = TwoModels(
+        [load("enqueue_ai_analysis", "cancel_tasks", "get_task"), ENQUEUE],
+        then=[
+            call("cancel_tasks", run_id="fetch-1", confirm=True),
+            call("get_task", task_id="analysis-2"),
+            call("cancel_tasks", task_ids=["analysis-2"], reason="Too dear."),
+            call("get_task", task_id="analysis-2", wait_seconds=50),
+        ],
+        session=session,
+    )
+    host = ClaudeCode(tmp_path, models)
+    with host.api:
+        assert "That is all." in host.ask("Analyse Apple and Microsoft, or rather not.")
+        *_, unasked, running, stopping, stopped = (each["content"] for each in tool_results(models.outer[-1]))
+    assert "Nothing was cancelled" in unasked
+    assert '"state":"running"' in running
+    assert '"stopping":["analysis-2"]' in stopping
+    assert '"state":"cancelled"' in stopped
+    task, [attempt] = task_and_history(tmp_path, "analysis-2")
+    assert (task.error, attempt.outcome) == ("Cancelled on request: Too dear.", "cancelled")
+    assert [is_alive(pid) for pid in sessions] == [False]
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["ends", "is killed"])
 def test_when_claude_code_ends_in_mid_session_the_task_loses_no_attempt(
     tmp_path: Path, *, killed: bool
 ) -> None:
-    models = TwoModels([LOAD, ENQUEUE], session=always(Stalls()), stalls_at_last=killed)
+    models = TwoModels(
+        [load("enqueue_ai_analysis"), ENQUEUE], session=always(Stalls()), stalls_at_last=killed
+    )
     host = ClaudeCode(tmp_path, models)
-    with host.api, host.start() as process:
+    with host.api, host.start("Please look at Apple and Microsoft.") as process:
         assert models.session_began.wait(PATIENCE_SECONDS)
         cli = launched_pid(tmp_path / "desk" / "sessions")
         if killed:
