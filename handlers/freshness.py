@@ -3,7 +3,9 @@
 `now` is always the desk's clock: with the sample, it stands on the sample's last day.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from math import inf
 
 from handlers.market_calendar import session_of
 from handlers.prices import FetchOutcome, last_fetch
@@ -36,3 +38,13 @@ def was_asked_for(tx: Transaction, stock: Stock, now: datetime) -> bool:
     """Whether the sources were asked for the last expected session, whatever came of it."""
     fetch = last_fetch(tx, stock)
     return fetch is not None and fetch.through >= expected_session(now, stock.exchange)
+
+
+def oldest_first(tx: Transaction, stocks: Sequence[Stock]) -> list[Stock]:
+    """The same stocks, those first whose prices were never fetched, then by the time of their last fetch."""
+
+    def fetched_at(stock: Stock) -> float:
+        fetch = last_fetch(tx, stock, FetchOutcome.FETCHED)
+        return -inf if fetch is None else fetch.at.timestamp()
+
+    return sorted(stocks, key=fetched_at)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from handlers.freshness import oldest_first
 from handlers.market_calendar import is_session
 from handlers.planning import AnalysisOptions, Plan, enqueue_plan, plan_analysis, plan_fetch, sync_task
 from handlers.portfolio_sync import SyncPayload
@@ -135,14 +136,15 @@ class DeskTimetable:
             case QueueName.PORTFOLIO_SYNC:
                 return Plan([sync_task(SyncPayload.model_validate(schedule.payload))], {})
             case QueueName.DATA_FETCHER:
-                return plan_fetch(held_stocks(tx), force=False)
+                return plan_fetch(oldest_first(tx, held_stocks(tx)), force=False)
             case QueueName.AI_ANALYSIS:
                 options = AnalysisOptions(
                     analyst=Rounds.model_validate(schedule.payload).analyst,
                     stocks_per_session=self.stocks_per_session,
                     session_deadline=self.session_deadline,
                 )
-                return plan_analysis(tx, held_stocks(tx), options, now=self.clock())
+                stocks = oldest_first(tx, held_stocks(tx))
+                return plan_analysis(tx, stocks, options, now=self.clock())
 
 
 def _rule_of(schedule: Schedule) -> Rule:

@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio.to_thread
 from pydantic import ValidationError
 
+from handlers.freshness import oldest_first
 from handlers.planning import (
     AnalysisOptions,
     Plan,
@@ -107,7 +108,7 @@ async def request_review(
         )
 
     def plan(tx: Transaction) -> Plan:
-        stocks = held_stocks(tx, known_account(tx, account))
+        stocks = oldest_first(tx, held_stocks(tx, known_account(tx, account)))
         if not stocks:
             raise RequestError("Nothing is held yet; pass path or csv_text of a broker's export.")
         return plan_analysis(tx, stocks, _options(desk, force=force), now=desk.clock())
@@ -128,7 +129,7 @@ async def request_fetch(
     def plan(tx: Transaction) -> Plan:
         if symbols:
             stocks = resolve_stocks(tx, symbols, _exchange(None, exchange), desk.settings.default_exchange)
-        elif not (stocks := held_stocks(tx)):
+        elif not (stocks := oldest_first(tx, held_stocks(tx))):
             raise RequestError(
                 "The portfolio holds nothing yet; name symbols, or sync a broker's export first."
             )

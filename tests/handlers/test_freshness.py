@@ -1,10 +1,10 @@
 """When prices can be expected, and when what is stored is new enough."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from handlers.freshness import expected_session, is_fresh
+from handlers.freshness import expected_session, is_fresh, oldest_first
 from handlers.prices import (
     Fetch,
     FetchOutcome,
@@ -18,9 +18,11 @@ from handlers.sources.base import Bar
 from handlers.sources.sample import sample_last_day
 from handlers.stocks import Exchange, Stock
 from queues.database import Database
+from tests.handlers.conftest import MovableClock
 from tests.handlers.fetching import stored_bars
 
 INFY = Stock("INFY", Exchange.NSE)
+START = date(2022, 12, 28)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,15 @@ def test_the_newest_fetch_of_a_day_wins_and_other_days_stay(database: Database) 
     assert stored_bars(database, INFY) == [first, corrected]
     assert database.read_now(lambda tx: newest_day(tx, INFY)) == date(2022, 12, 28)
     assert database.read_now(lambda tx: newest_day(tx, Stock("INFY", Exchange.BSE))) is None
+
+
+def test_the_oldest_prices_come_first_and_those_that_were_never_fetched_before_them(
+    database: Database, clock: MovableClock
+) -> None:
+    stocks = [Stock(symbol, Exchange.NSE) for symbol in ("A", "B", "C", "D", "E")]
+    for stock in (stocks[3], stocks[0]):
+        database.write_now(lambda tx, stock=stock: log_fetched(tx, stock, "test", START, "fetch-1"))
+        clock.now += timedelta(minutes=1)
+    database.write_now(lambda tx: log_missing(tx, stocks[2], "down", START, "fetch-2"))
+    ordered = database.read_now(lambda tx: oldest_first(tx, stocks))
+    assert [stock.symbol for stock in ordered] == ["B", "C", "E", "D", "A"]
