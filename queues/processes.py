@@ -21,7 +21,12 @@ class Process(NamedTuple):
 
 
 def this_process() -> Process:
-    return process_of(os.getpid()) or Process(os.getpid(), "")
+    return _unchanging(os.getpid())  # which a fork has another of
+
+
+@cache
+def _unchanging(own_pid: int) -> Process:
+    return process_of(own_pid) or Process(own_pid, "")
 
 
 def is_running(process: Process) -> bool:
