@@ -122,9 +122,9 @@ class SequentialQueueManager:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Listen at once, lead as soon as no other process does, and run the queues until cancelled."""
+        self._is_running = True
         async with anyio.create_task_group() as tasks:
             await tasks.start(self.bell.run)
-            self._is_running = True
             task_status.started()
             async with self._lead():
                 while True:

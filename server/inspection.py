@@ -79,7 +79,7 @@ def _findings(queues: Sequence[QueueView], zone: tzinfo | None, now: datetime) -
     for queue in queues:
         for hold in queue.holds:
             end = "released" if hold.until is None else spoken(hold.until, zone, now=now)
-            found.append(f"{queue.queue} is held until {end} ({hold.source}): {hold.reason}")
+            found.append(f"{queue.queue} is held until {end} ({hold.source}): {hold.reason.removesuffix('.')}.")
         if failed := queue.counts[TaskState.FAILED]:
             found.append(f"{failed} task{'s' * (failed > 1)} of {queue.queue} failed; list_tasks shows why.")
         if waiting := queue.waiting_for_approval:
