@@ -250,8 +250,10 @@ async def test_a_leader_fires_its_schedules_and_goes_on_after_one_that_is_refuse
         )
         while len(soon.fired) < 4:
             await desk.bell.next_ring().wait()
-    outcomes = [each.outcome for each in database.read_now(lambda tx: firings_of(tx, "soon"))]
-    assert outcomes[-3:] == ["fired", "refused", "fired"]
+    firings = database.read_now(lambda tx: firings_of(tx, "soon"))
+    # On a slow machine some of its times pass before it looks.
+    met = [each.outcome for each in firings if each.outcome is not FiringOutcome.MISSED]
+    assert met[-3:] == ["fired", "refused", "fired"]
     database.close()
 
 
