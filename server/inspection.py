@@ -21,7 +21,7 @@ from server.desk import Desk
 from server.requests import RequestError
 from server.shortening import that_fit
 from server.spending import spent_today
-from server.takeover import described, responds
+from server.takeover import described, is_here, responds
 from server.views import LeaderView, QueueView, RunView, StatusView, TaskDetail, TaskPage, TaskView
 
 CURSOR = re.compile(r"[0-9]{1,18}")
@@ -31,26 +31,35 @@ REPORT_EVERY = timedelta(seconds=10)
 
 async def desk_status(desk: Desk) -> StatusView:
     """What the queues do, and whether somebody runs them; a process that hangs makes it wait for a second."""
-    leader = await desk.database.read(lambda tx: find_leader(tx, lock_path(desk.database.path)))
-    answers = None if leader is None else await responds(leader)
 
-    def read(tx: Transaction) -> StatusView:
-        queues = [QueueView.of(tx, queue_status(tx, queue), is_led=bool(answers)) for queue in QueueName]
-        today = spent_today(tx, desk.settings)
-        words = [
-            *_leading(leader, desk, responds=answers),
-            *_usage(usage_warnings(tx, tx.now), desk.settings.zone, tx.now),
-            *_findings(queues, desk.settings.zone, tx.now),
-        ]
-        return StatusView(
-            queues=queues,
-            leader=None if leader is None else LeaderView.of(leader, responds=answers),
-            analyst=desk.settings.analyst,
-            today=today,
-            message=" ".join([*words, today.message] if today.at_most_usd else words),
-        )
+    def look(tx: Transaction) -> StatusView | Leader:
+        leader = find_leader(tx, lock_path(desk.database.path))
+        if leader is None or is_here(leader):  # nobody has to be asked
+            return _status(tx, desk, leader, responds=None if leader is None else True)
+        return leader
 
-    return await desk.database.read(read)
+    leader = await desk.database.read(look)
+    if isinstance(leader, StatusView):
+        return leader
+    answers = await responds(leader)
+    return await desk.database.read(lambda tx: _status(tx, desk, leader, responds=answers))
+
+
+def _status(tx: Transaction, desk: Desk, leader: Leader | None, *, responds: bool | None) -> StatusView:
+    queues = [QueueView.of(tx, queue_status(tx, queue), is_led=bool(responds)) for queue in QueueName]
+    today = spent_today(tx, desk.settings)
+    words = [
+        *_leading(leader, desk, responds=responds),
+        *_usage(usage_warnings(tx, tx.now), desk.settings.zone, tx.now),
+        *_findings(queues, desk.settings.zone, tx.now),
+    ]
+    return StatusView(
+        queues=queues,
+        leader=None if leader is None else LeaderView.of(leader, responds=responds),
+        analyst=desk.settings.analyst,
+        today=today,
+        message=" ".join([*words, today.message] if today.at_most_usd else words),
+    )
 
 
 def _leading(leader: Leader | None, desk: Desk, *, responds: bool | None) -> list[str]:
@@ -79,7 +88,9 @@ def _findings(queues: Sequence[QueueView], zone: tzinfo | None, now: datetime) -
     for queue in queues:
         for hold in queue.holds:
             end = "released" if hold.until is None else spoken(hold.until, zone, now=now)
-            found.append(f"{queue.queue} is held until {end} ({hold.source}): {hold.reason.removesuffix('.')}.")
+            found.append(
+                f"{queue.queue} is held until {end} ({hold.source}): {hold.reason.removesuffix('.')}."
+            )
         if failed := queue.counts[TaskState.FAILED]:
             found.append(f"{failed} task{'s' * (failed > 1)} of {queue.queue} failed; list_tasks shows why.")
         if waiting := queue.waiting_for_approval:

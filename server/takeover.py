@@ -38,10 +38,14 @@ async def responds(leader: Leader) -> bool | None:
     """
     if not leader.is_alive:
         return None
-    process = _process(leader)
-    if process == this_process() or await answers(leader.port, ANSWER_WITHIN):
+    if is_here(leader) or await answers(leader.port, ANSWER_WITHIN):
         return True
-    return False if is_running(process) else None
+    return False if is_running(_process(leader)) else None
+
+
+def is_here(leader: Leader) -> bool:
+    """Whether this process leads; whoever asks knows that its loop turns."""
+    return leader.is_alive and _process(leader) == this_process()
 
 
 async def take_over(desk: Desk, *, force: bool) -> str:
