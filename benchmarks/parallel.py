@@ -30,7 +30,7 @@ from handlers.batches import plan_batches
 from handlers.data_fetcher import data_fetcher
 from handlers.migrations import domain_migrations
 from handlers.planning import fetch_then_analyse, plan_fetch
-from handlers.sources.opening import open_sources
+from handlers.sources.opening import SourceSettings, open_sources
 from handlers.sources.sample import sample_last_day, sample_stocks
 from queues.context import Handler, TaskContext
 from queues.database import Database
@@ -155,10 +155,8 @@ def evening() -> datetime:
 
 async def know_the_sample(home: Path) -> None:
     """Fetch the facts of the bundled sample into this home, by the real handler."""
-    async with open_sources(
-        ("sample",), yahoo_base_url="http://127.0.0.1:9", requests_per_second=100
-    ) as sources:
-        fetch = data_fetcher(sources, evening, 4)
+    async with open_sources(SourceSettings(prices=["sample"], requests_per_second=100)) as sources:
+        fetch = data_fetcher(sources.prices, evening, 4)
         await measure(home, plan_fetch(sample_stocks(), force=False).tasks, {"fetch": fetch})
 
 

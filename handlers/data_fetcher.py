@@ -6,22 +6,38 @@ The queue runs one task at a time; inside a task, a limited number of requests r
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TypeAlias
 
 import anyio
 
-from handlers.facts import store_facts
+from handlers.facts import NewFact, store_facts
+from handlers.fetch_extras import bring_figures, bring_texts
+from handlers.fetch_findings import Busy, Extra, Fetched, Finding, Fresh, Missing, result_of, status
 from handlers.fetch_task import FetchPayload
-from handlers.freshness import expected_session, is_fresh
-from handlers.indicators import price_facts
+from handlers.freshness import expected_session, is_fresh, was_asked_for
+from handlers.fundamentals import fundamental_facts
+from handlers.indicators import benchmark_facts, price_facts
 from handlers.outcomes import fill_outcomes
-from handlers.prices import FetchOutcome, last_fetch, log_fetched, log_missing, newest_day, store_bars
-from handlers.sources.base import Bar, NotCoveredError, PriceSource, SourceBusyError, SourceError
+from handlers.portfolio import current_holdings
+from handlers.prices import (
+    FetchOutcome,
+    last_fetch,
+    log_fetched,
+    log_missing,
+    newest_day,
+    store_bars,
+    stored_bars,
+)
+from handlers.sources.base import Bar, Extras, NotCoveredError, PriceSource, SourceBusyError, SourceError
+from handlers.sources.figures import FundamentalFigure
+from handlers.sources.soundness import missing_sessions
 from handlers.stocks import Stock, parse_stock
+from handlers.texts import store_texts
 from queues.clock import Clock
 from queues.context import Handler, TaskContext
 from queues.database import Transaction
-from queues.model import Json, JsonObject, Task
+from queues.model import Task
 from queues.outcome import Completed, Failed, Outcome, Retry
 
 # 253 closes (a return over one year) take 372 calendar days in a year of 248 sessions, as India has; the rest
@@ -30,43 +46,9 @@ HISTORY = timedelta(days=420)
 # No exchange closes for so long: a stock whose newest price is older is suspended or gone.
 OLDEST_NEWEST = timedelta(days=10)
 
+NO_EXTRAS = Extras()
+NO_BENCHMARKS: Mapping[str, Stock] = {}
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """`passed_over` holds why sources before this one gave nothing."""
-
-    stock: Stock
-    source: str
-    newest: date
-    passed_over: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fresh:
-    stock: Stock
-    source: str
-    newest: date
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """`is_final` where every source said that it has none; not where one was merely busy."""
-
-    stock: Stock
-    reason: str
-    is_final: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Busy:
-    """At least one source could not answer now, and none gave prices."""
-
-    stock: Stock
-    reason: str
-    retry_after: timedelta | None
-
-
-Finding: TypeAlias = Fetched | Fresh | Missing | Busy
 
 NothingFound: TypeAlias = Callable[[Transaction, Task, Mapping[Stock, str]], None]
 """Given the fetch of which no source has any stock, and why by stock; writes what this means for others."""
@@ -78,9 +60,12 @@ class _Attempt:
 
     ctx: TaskContext
     sources: Sequence[PriceSource]
+    extras: Extras
+    benchmarks: Mapping[str, Stock]
     limiter: anyio.CapacityLimiter
     now: datetime
     force: bool
+    companies: Mapping[Stock, str]
     findings: dict[Stock, Finding] = field(default_factory=dict[Stock, Finding])
 
     @property
@@ -93,38 +78,86 @@ def data_fetcher(
     desk_clock: Clock,
     max_requests_at_once: int,
     on_nothing_found: NothingFound | None = None,
+    *,
+    extras: Extras = NO_EXTRAS,
+    benchmarks: Mapping[str, Stock] = NO_BENCHMARKS,
 ) -> Handler:
     """A handler that asks the sources in their order for each stock, and stores what one gives at once.
 
     It completes if at least one stock was fetched or fresh, and lists each; it fails if all are missing.
     While a source is busy it retries, for the stocks that lack; on the last attempt those are missing.
     `on_nothing_found` runs with the record of a failure that no busy source has caused.
+
+    What the `extras` and the `benchmarks` (by currency) lack is listed, and changes nothing else. A benchmark is
+    asked for once a session, before the stocks that are compared with it.
     """
     limiter = anyio.CapacityLimiter(max_requests_at_once)
 
     async def handle(ctx: TaskContext) -> Outcome:
         payload = FetchPayload.model_validate(ctx.task.payload)
         stocks = [parse_stock(stock) for stock in payload.stocks]
-        attempt = _Attempt(ctx, sources, limiter, desk_clock(), payload.force)
         await ctx.report(0, len(stocks), f"asking for {len(stocks)} stocks")
-        try:
-            async with anyio.create_task_group() as group:
-                for stock in stocks:
-                    group.start_soon(_bring, attempt, stock, len(stocks))
-        except ExceptionGroup as errors:
-            # Whoever runs a handler expects the StaleClaimError itself, not a group that holds it.
-            raise errors.exceptions[0] from errors
-        return _outcome(ctx.task, [attempt.findings[stock] for stock in stocks], on_nothing_found)
+        companies = await ctx.database.read(_companies)
+        now = desk_clock()
+        attempt = _Attempt(ctx, sources, extras, benchmarks, limiter, now, payload.force, companies)
+        compared = await _bring_benchmarks(attempt, stocks)
+        await _bring_all(attempt, stocks)
+        findings = [attempt.findings[stock] for stock in stocks]
+        if any(isinstance(finding, Fetched) for finding in compared):
+            await _fill_fresh(attempt, findings)
+        return _outcome(ctx.task, findings, compared, on_nothing_found)
 
     return handle
+
+
+async def _bring_all(attempt: _Attempt, stocks: Sequence[Stock]) -> None:
+    try:
+        async with anyio.create_task_group() as group:
+            for stock in stocks:
+                if stock not in attempt.findings:
+                    group.start_soon(_bring, attempt, stock, len(stocks))
+    except ExceptionGroup as errors:
+        # Whoever runs a handler expects the StaleClaimError itself, not a group that holds it.
+        raise errors.exceptions[0] from errors
+
+
+async def _bring_benchmarks(attempt: _Attempt, stocks: Sequence[Stock]) -> list[Finding]:
+    """What became of those that this attempt asked for; one that is itself among the stocks is brought as such."""
+    findings: list[Finding] = []
+    by_currency = attempt.benchmarks
+    currencies = {stock.exchange.currency for stock in stocks} & by_currency.keys()
+    for benchmark in sorted(by_currency[currency] for currency in currencies):
+        if benchmark in stocks:
+            await _bring(attempt, benchmark, len(stocks))
+            findings.append(attempt.findings[benchmark])
+        elif not await attempt.ctx.database.read(partial(was_asked_for, stock=benchmark, now=attempt.now)):
+            findings.append(await _ask_all(attempt, benchmark, NO_EXTRAS))
+    return findings
+
+
+async def _fill_fresh(attempt: _Attempt, findings: Sequence[Finding]) -> None:
+    """Fill the outcomes that lacked only the benchmark; those of the others were filled with their prices."""
+
+    def work(tx: Transaction) -> None:
+        for finding in findings:
+            if isinstance(finding, Fresh):
+                fill_outcomes(tx, finding.stock)
+
+    await attempt.ctx.commit(work)
 
 
 async def _bring(attempt: _Attempt, stock: Stock, total: int) -> None:
     finding = await attempt.ctx.database.read(lambda tx: _known(tx, attempt, stock))
     if finding is None:
-        finding = await _ask_all(attempt, stock)
+        finding = await _ask_all(attempt, stock, attempt.extras)
     attempt.findings[stock] = finding
-    await attempt.ctx.report(len(attempt.findings), total, f"{stock} {_status(finding)}")
+    await attempt.ctx.report(len(attempt.findings), total, f"{stock} {status(finding)}")
+
+
+def _companies(tx: Transaction) -> Mapping[Stock, str]:
+    """The names of the stocks that are held, as the brokers call them."""
+    held = [row.holding for row in current_holdings(tx)]
+    return {holding.stock: holding.name for holding in held if holding.name}
 
 
 def _known(tx: Transaction, attempt: _Attempt, stock: Stock) -> Fetched | Fresh | None:
@@ -140,7 +173,7 @@ def _known(tx: Transaction, attempt: _Attempt, stock: Stock) -> Fetched | Fresh 
     return None if attempt.force else Fresh(stock=stock, source=fetch.source, newest=newest)
 
 
-async def _ask_all(attempt: _Attempt, stock: Stock) -> Finding:
+async def _ask_all(attempt: _Attempt, stock: Stock, extras: Extras) -> Finding:
     through = expected_session(attempt.now, stock.exchange)
     refusals: list[SourceError] = []
     for source in attempt.sources:
@@ -149,9 +182,15 @@ async def _ask_all(attempt: _Attempt, stock: Stock) -> Finding:
         except SourceError as error:
             refusals.append(error)
         else:
-            await _store(attempt, stock, bars, source, through)
-            passed_over = tuple(map(str, refusals))
-            return Fetched(stock=stock, source=source.name, newest=bars[-1].day, passed_over=passed_over)
+            told = await _store(attempt, stock, bars, source, through, extras)
+            return Fetched(
+                stock=stock,
+                source=source.name,
+                newest=bars[-1].day,
+                passed_over=tuple(map(str, refusals)),
+                missing_sessions=missing_sessions(bars, stock.exchange),
+                extras=told,
+            )
     return await _without_prices(attempt, stock, refusals, through)
 
 
@@ -167,15 +206,43 @@ async def _ask(attempt: _Attempt, source: PriceSource, stock: Stock, through: da
 
 
 async def _store(
-    attempt: _Attempt, stock: Stock, bars: Sequence[Bar], source: PriceSource, through: date
-) -> None:
+    attempt: _Attempt,
+    stock: Stock,
+    bars: Sequence[Bar],
+    source: PriceSource,
+    through: date,
+    extras: Extras,
+) -> tuple[Extra, ...]:
+    """Store the prices with what the extras give beside them."""
+    figures, told = await bring_figures(extras, stock, bars, attempt.limiter)
+    texts, told_of_texts = await bring_texts(extras, stock, attempt.companies.get(stock), attempt.limiter)
+
     def work(tx: Transaction) -> None:
         store_bars(tx, stock, bars, source.name)
-        store_facts(tx, stock, price_facts(bars, stock.exchange.currency, source.citation))
+        benchmark = attempt.benchmarks.get(stock.exchange.currency)
+        store_facts(tx, stock, _facts(tx, stock, bars, source.citation, benchmark, figures))
+        store_texts(tx, stock, texts)
         log_fetched(tx, stock, source.name, through, attempt.ctx.task.id)
         fill_outcomes(tx, stock)
 
     await attempt.ctx.commit(work)
+    return (*told, *told_of_texts)
+
+
+def _facts(
+    tx: Transaction,
+    stock: Stock,
+    bars: Sequence[Bar],
+    source: str,
+    benchmark: Stock | None,
+    figures: Sequence[FundamentalFigure],
+) -> list[NewFact]:
+    currency = stock.exchange.currency
+    facts = [*price_facts(bars, currency, source), *fundamental_facts(figures, bars, currency)]
+    if benchmark not in (None, stock):  # a stock beside itself says nothing
+        compared = stored_bars(tx, benchmark, bars[0].day)
+        facts += benchmark_facts(bars, benchmark, compared, source)
+    return facts
 
 
 async def _without_prices(
@@ -190,14 +257,19 @@ async def _without_prices(
     return Missing(stock=stock, reason=reason, is_final=not busy)
 
 
-def _outcome(task: Task, findings: Sequence[Finding], on_nothing_found: NothingFound | None) -> Outcome:
+def _outcome(
+    task: Task,
+    findings: Sequence[Finding],
+    compared: Sequence[Finding],
+    on_nothing_found: NothingFound | None,
+) -> Outcome:
     busy = [finding for finding in findings if isinstance(finding, Busy)]
     if busy:
         pauses = [finding.retry_after for finding in busy if finding.retry_after is not None]
         waiting = f"{len(busy)} of {len(findings)} stocks wait for a busy source"
         return Retry(f"{waiting}: {busy[0].reason}", max(pauses, default=None))
     missing = [finding for finding in findings if isinstance(finding, Missing)]
-    result = _result(findings)
+    result = result_of(findings, compared)
     if len(missing) == len(findings):
         reasons = " ".join(dict.fromkeys(finding.reason for finding in missing[:3]))
         error = f"No prices for any of {len(findings)} stocks: {reasons}"
@@ -206,27 +278,3 @@ def _outcome(task: Task, findings: Sequence[Finding], on_nothing_found: NothingF
         whys = {finding.stock: finding.reason for finding in missing}
         return Failed(error, result, lambda tx: on_nothing_found(tx, task, whys))
     return Completed(result)
-
-
-def _result(findings: Sequence[Finding]) -> JsonObject:
-    statuses = [_status(finding) for finding in findings]
-    return {
-        **{status: statuses.count(status) for status in ("fetched", "fresh", "missing")},
-        "stocks": [_line(finding) for finding in findings],
-    }
-
-
-def _line(finding: Finding) -> Json:
-    line: dict[str, Json] = {"stock": str(finding.stock), "status": _status(finding)}
-    match finding:
-        case Fetched():
-            passed_over = {"passed_over": list(finding.passed_over)} if finding.passed_over else {}
-            return {**line, "source": finding.source, "newest": finding.newest.isoformat(), **passed_over}
-        case Fresh():
-            return {**line, "source": finding.source, "newest": finding.newest.isoformat()}
-        case Missing() | Busy():
-            return {**line, "reason": finding.reason}
-
-
-def _status(finding: Finding) -> str:
-    return type(finding).__name__.lower()

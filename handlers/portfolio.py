@@ -80,9 +80,9 @@ def store_snapshot(
         now=tx.micros,
     )
     tx.run_many(
-        "INSERT INTO holdings (snapshot, symbol, exchange, quantity, average_price, currency, name, sector)"
+        "INSERT INTO holdings (snapshot, symbol, exchange, quantity, average_price, currency, name, sector, isin)"
         " VALUES ((SELECT max(seq) FROM snapshots), :symbol, :exchange, :quantity, :average_price, :currency,"
-        " :name, :sector)",
+        " :name, :sector, :isin)",
         [
             {
                 "symbol": holding.stock.symbol,
@@ -92,6 +92,7 @@ def store_snapshot(
                 "currency": holding.currency,
                 "name": holding.name,
                 "sector": holding.sector,
+                "isin": holding.isin,
             }
             for holding in holdings
         ],
@@ -102,7 +103,7 @@ def store_snapshot(
 def current_holdings(tx: Transaction, account: str | None = None) -> list[AccountHolding]:
     """The current holdings of one account, or of all, ordered by account and symbol; empty if none."""
     rows = tx.rows(
-        "SELECT account, symbol, exchange, quantity, average_price, currency, name, sector, taken_at"
+        "SELECT account, symbol, exchange, quantity, average_price, currency, name, sector, isin, taken_at"
         " FROM snapshots JOIN holdings ON snapshot = seq"
         " WHERE seq IN (SELECT max(seq) FROM snapshots WHERE :account IS NULL OR account = :account"
         " GROUP BY account) ORDER BY account, symbol, exchange",
@@ -131,7 +132,7 @@ def held_exchanges(tx: Transaction, symbol: str) -> list[Exchange]:
 
 
 def _account_holding(row: tuple[object, ...]) -> AccountHolding:
-    account, symbol, exchange, quantity, average_price, currency, name, sector, taken_at = row
+    account, symbol, exchange, quantity, average_price, currency, name, sector, isin, taken_at = row
     assert isinstance(taken_at, int)
     holding = Holding(
         stock=Stock(str(symbol), Exchange(str(exchange))),
@@ -140,5 +141,6 @@ def _account_holding(row: tuple[object, ...]) -> AccountHolding:
         currency=str(currency),
         name=None if name is None else str(name),
         sector=None if sector is None else str(sector),
+        isin=None if isin is None else str(isin),
     )
     return AccountHolding(account=str(account), holding=holding, taken_at=from_micros(taken_at))

@@ -1,26 +1,42 @@
 """The task of the `portfolio_sync` queue: an account's holdings, from a broker's export into the store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import anyio.to_thread
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 
-from handlers.brokers import BrokerFileError, HoldingsFile, read_holdings, read_text
+from handlers.brokers import (
+    BrokerFileError,
+    Holding,
+    HoldingsFile,
+    Reading,
+    read_export,
+    read_file,
+)
+from handlers.instruments import InstrumentsError, load_instruments
 from handlers.portfolio import QuantityChange, SnapshotDiff, compare_with_current, store_snapshot
+from handlers.sold import withdraw_sold
 from handlers.stocks import Exchange, Stock
 from handlers.verdict import AnalystChoice
 from queues.context import Handler, TaskContext
 from queues.database import Transaction
 from queues.model import Json, JsonObject, NewTask, Task
-from queues.outcome import Completed, Failed, Outcome
+from queues.outcome import Completed, Failed, Outcome, Retry, Snooze
+
+if TYPE_CHECKING:  # it brings HTTP and the keyring, which no start of a server should pay
+    from handlers.brokers.live.asking import LiveHoldings
 
 KIND = "sync"
+LiveBroker: TypeAlias = Literal["kite", "alpaca"]
+LiveAccounts: TypeAlias = Callable[[LiveBroker, str], Awaitable["LiveHoldings | Retry | Snooze | Failed"]]
+"""Given a broker and the name of an account, what that holds now, or how the attempt ends instead."""
 
 FollowUp: TypeAlias = Callable[[Transaction, Task, Sequence[Stock]], Sequence[NewTask]]
-"""Given the synced task and the stocks that its account now holds, the tasks that shall follow."""
+"""Given the synced task and the stocks that its review would be of, the tasks that shall follow."""
 
 
 def _absolute(path: str) -> str:
@@ -34,16 +50,27 @@ AccountName = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}$"),
 ]
+# The end of an account's id is joined to the name, which then has at most 40 characters.
+_MOST_OF_A_NAME = 40
 ExportPath = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_absolute)]
 # The name of a file, never a path out of the folder.
 UploadName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
-class SyncPayload(BaseModel):
-    """A file anywhere (`path`, absolute or with ~), or one in the home's uploads (`upload`, its name).
+ColumnMeaning = Literal[
+    "symbol", "isin", "quantity", "average price", "exchange", "currency", "name", "sector"
+]
+ColumnHead = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 
-    `then_review` is for whoever makes the follow-up: the stocks shall be reviewed once they are stored, by
-    `analyst`, with `force` even if nothing has changed.
+
+class SyncPayload(BaseModel):
+    """A file anywhere (`path`, absolute or with ~), one in the home's uploads (`upload`, its name), or a live account.
+
+    That one is asked for by its `broker`, and `account` selects the credentials.
+    An account that the file names itself is stored as `account` with the end of its id, like `main-1234`.
+    `columns` gives the heads of a file's columns by what they mean. `then_review` is for whoever makes the
+    follow-up: the stocks shall be reviewed once they are stored, by `analyst`, with `force` even if nothing has
+    changed; with `only_changes` those alone that are new, or of which more or less is held than before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,44 +79,138 @@ class SyncPayload(BaseModel):
     default_exchange: Exchange | None = None
     path: ExportPath | None = None
     upload: UploadName | None = None
+    broker: LiveBroker | None = None
+    columns: Mapping[ColumnMeaning, ColumnHead] | None = None
     then_review: bool = False
+    only_changes: bool = False
     analyst: AnalystChoice | None = None
     force: bool = False
 
     @model_validator(mode="after")
-    def _one_file(self) -> "SyncPayload":
-        if (self.path is None) == (self.upload is None):
-            raise ValueError("give exactly one of path and upload")
+    def _one_source(self) -> "SyncPayload":
+        if sum(each is not None for each in (self.path, self.upload, self.broker)) != 1:
+            raise ValueError("give exactly one of path, upload and broker")
+        if self.broker is not None and self.columns is not None:
+            raise ValueError("columns are of a file; a live account has none")
         return self
 
 
-def portfolio_sync(uploads: Path, follow_up: FollowUp | None = None) -> Handler:
-    """A handler that reads exports; the snapshot, its completion and what follows are stored together.
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is held by account, where that was read, and what the result tells of the reading."""
 
-    A file that cannot be read with one meaning only is a failed task, and the last snapshot stays current.
+    accounts: Mapping[str, Sequence[Holding]]
+    source: str
+    told: JsonObject
+
+    @property
+    def stocks(self) -> list[Stock]:
+        return list(dict.fromkeys(holding.stock for held in self.accounts.values() for holding in held))
+
+
+def portfolio_sync(
+    uploads: Path,
+    follow_up: FollowUp | None = None,
+    instruments: Path | None = None,
+    live: LiveAccounts | None = None,
+) -> Handler:
+    """A handler that reads exports; the snapshots, their completion and what follows are stored together.
+
+    A file that cannot be read with one meaning only is a failed task, and the last snapshots stay current. In
+    the folder `instruments` are the user's own lists of ISINs and symbols; `live` asks brokers for accounts.
     """
+
+    async def read(payload: SyncPayload) -> _Read | Retry | Snooze | Failed:
+        if payload.broker is None:
+            return await anyio.to_thread.run_sync(_read_file, payload, uploads, instruments)
+        assert live is not None
+        try:
+            found = await live(payload.broker, payload.account)
+        except InstrumentsError as error:
+            return Failed(str(error))
+        return found if isinstance(found, (Retry, Snooze, Failed)) else _of_live(payload, found)
 
     async def handle(ctx: TaskContext) -> Outcome:
         payload = SyncPayload.model_validate(ctx.task.payload)
-        try:
-            file = await anyio.to_thread.run_sync(_read, payload, uploads)
-        except BrokerFileError as error:
-            return Failed(str(error))
+        found = await read(payload)
+        if not isinstance(found, _Read):
+            return found
         # The queue is serial: no other sync can come between this comparison and the record.
-        diff = await ctx.database.read(lambda tx: compare_with_current(tx, payload.account, file.holdings))
+        diffs = await ctx.database.read(
+            lambda tx: {name: compare_with_current(tx, name, held) for name, held in found.accounts.items()}
+        )
+        withdrawn: dict[Stock, str] = {}
 
         def record(tx: Transaction) -> Sequence[NewTask]:
-            store_snapshot(tx, payload.account, file.holdings, _source(payload, file), ctx.task.id)
-            stocks = [holding.stock for holding in file.holdings]
+            for name, held in found.accounts.items():
+                store_snapshot(tx, name, held, found.source, ctx.task.id)
+            withdrawn.clear()  # a record may be run again
+            withdrawn.update(withdraw_sold(tx, _removed(diffs), f"Not held any more, says {ctx.task.id}."))
+            stocks = _changed(diffs) if payload.only_changes else found.stocks
             return () if follow_up is None else follow_up(tx, ctx.task, stocks)
 
-        return Completed(_result(payload, file, diff), record)
+        def of_withdrawn(_: object) -> JsonObject:
+            named = {str(stock): task_id for stock, task_id in withdrawn.items()}
+            return {"withdrawn": named} if named else {}
+
+        return Completed(_result(found, diffs), record, of_withdrawn)
 
     return handle
 
 
-def _read(payload: SyncPayload, uploads: Path) -> HoldingsFile:
-    return read_holdings(read_text(_file(payload, uploads)), payload.default_exchange)
+def _removed(diffs: Mapping[str, SnapshotDiff]) -> list[Stock]:
+    return [change.stock for diff in diffs.values() for change in diff.removed]
+
+
+def _changed(diffs: Mapping[str, SnapshotDiff]) -> list[Stock]:
+    changes = [change for diff in diffs.values() for change in (*diff.added, *diff.changed)]
+    return list(dict.fromkeys(change.stock for change in changes))
+
+
+def _of_live(payload: SyncPayload, found: "LiveHoldings") -> _Read:
+    owner = f" …{found.owner}" if found.owner else ""
+    told = _told(found.holdings, found.skipped, found.remarks)
+    return _Read(
+        {payload.account: found.holdings},
+        f"{found.broker} live{owner}",
+        {"format": found.broker.value, **told},
+    )
+
+
+def _read_file(payload: SyncPayload, uploads: Path, instruments: Path | None) -> _Read | Failed:
+    try:
+        reading = Reading(
+            default_exchange=payload.default_exchange,
+            mapping=None if payload.columns is None else {**payload.columns},
+            instruments=load_instruments(instruments),
+        )
+        file = read_export(read_file(_file(payload, uploads)), reading)
+        accounts = _accounts(payload, file)
+    except (BrokerFileError, InstrumentsError) as error:
+        return Failed(str(error))
+    name = Path(payload.path).name if payload.path is not None else payload.upload
+    sheet = {"sheet": file.sheet} if file.sheet else {}
+    told = {"format": file.format.value, **sheet, **_told(file.holdings, file.skipped, file.remarks)}
+    return _Read(accounts, f"{file.format} export {name}", told)
+
+
+def _told(holdings: Sequence[Holding], skipped: Mapping[str, int], remarks: Sequence[str]) -> dict[str, Json]:
+    return {
+        "holdings": len(holdings),
+        "skipped_rows": sum(skipped.values()),
+        **({"skipped": dict(skipped)} if skipped else {}),
+        **({"remarks": list(remarks)} if remarks else {}),
+    }
+
+
+def _accounts(payload: SyncPayload, file: HoldingsFile) -> dict[str, Sequence[Holding]]:
+    """The desk's accounts. An id is joined even if the file has one alone: the next file may have two."""
+    named = {"-".join(filter(None, (payload.account, end))): held for end, held in file.accounts.items()}
+    if too_long := [name for name in named if len(name) > _MOST_OF_A_NAME]:
+        raise BrokerFileError(
+            f"The account {too_long[0]!r} has more than {_MOST_OF_A_NAME} characters; sync under a shorter name."
+        )
+    return dict(named)
 
 
 def _file(payload: SyncPayload, uploads: Path) -> Path:
@@ -104,28 +225,32 @@ def _file(payload: SyncPayload, uploads: Path) -> Path:
         ) from error
 
 
-def _source(payload: SyncPayload, file: HoldingsFile) -> str:
-    name = Path(payload.path).name if payload.path is not None else payload.upload
-    return f"{file.format} export {name}"
+def _result(found: _Read, diffs: Mapping[str, SnapshotDiff]) -> JsonObject:
+    """The changes of all accounts in one list each; of several, each change names its own."""
+    several = len(diffs) > 1
 
+    def changes(of: Callable[[SnapshotDiff], Sequence[QuantityChange]]) -> list[Json]:
+        return [
+            {**({"account": name} if several else {}), **_change(change)}
+            for name, diff in diffs.items()
+            for change in of(diff)
+        ]
 
-def _result(payload: SyncPayload, file: HoldingsFile, diff: SnapshotDiff) -> JsonObject:
     return {
-        "account": payload.account,
-        "format": file.format.value,
-        "holdings": len(file.holdings),
-        "added": _changes(diff.added),
-        "removed": _changes(diff.removed),
-        "changed": _changes(diff.changed),
-        "skipped_rows": file.skipped_rows,
+        "account": ", ".join(diffs),
+        **found.told,
+        "added": changes(lambda diff: diff.added),
+        "removed": changes(lambda diff: diff.removed),
+        "changed": changes(lambda diff: diff.changed),
     }
 
 
-def _changes(changes: Sequence[QuantityChange]) -> list[Json]:
-    return [
-        {"stock": str(change.stock), "quantity": _json(change.quantity), "before": _json(change.before)}
-        for change in changes
-    ]
+def _change(change: QuantityChange) -> dict[str, Json]:
+    return {
+        "stock": str(change.stock),
+        "quantity": _json(change.quantity),
+        "before": _json(change.before),
+    }
 
 
 def _json(number: Decimal) -> int | float:

@@ -59,6 +59,20 @@ def store_bars(tx: Transaction, stock: Stock, bars: Sequence[Bar], source: str) 
     )
 
 
+def stored_bars(tx: Transaction, stock: Stock, since: date) -> list[Bar]:
+    """The stored sessions from that day on, oldest first; of each only the closes."""
+    rows = tx.rows(
+        "SELECT day, close, adj_close FROM bars WHERE symbol = :symbol AND exchange = :exchange AND day >= :since"
+        " ORDER BY day",
+        symbol=stock.symbol,
+        exchange=stock.exchange.value,
+        since=since.isoformat(),
+    )
+    return [
+        Bar(day=date.fromisoformat(day), close=close, adj_close=adj_close) for day, close, adj_close in rows
+    ]
+
+
 def fetched_exchanges(tx: Transaction, symbol: str) -> list[Exchange]:
     """The exchanges on which prices of this symbol were found, in the order of their codes."""
     rows = tx.rows(

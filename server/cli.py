@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 import anyio
 import typer
@@ -217,11 +217,26 @@ def release(
 
 
 @app.command()
-def login() -> None:
-    """Sign in to Claude with the CLI that the sessions use, and let held analyses go on."""
-    from server.signing_in import sign_in  # noqa: PLC0415
+def login(
+    to: Annotated[Literal["claude", "kite", "alpaca"], typer.Argument(help="Where to sign in.")] = "claude",
+    *,
+    account: Annotated[str, typer.Option(help="The desk's name of the broker's account.")] = "main",
+    anew: Annotated[bool, typer.Option("--anew", help="Ask for the keys even if they are known.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Alpaca: keys of a live account, not paper.")] = False,
+) -> None:
+    """Sign in to Claude, or to a broker, and let what waited for it go on."""
 
-    message, signed_in = _run(sign_in)
+    async def sign_in_there(settings: Settings) -> tuple[str, bool]:
+        if to == "claude":
+            from server.signing_in import sign_in  # noqa: PLC0415
+
+            return await sign_in(settings)
+        from server.login_broker import Broker, Login, log_in  # noqa: PLC0415
+
+        login = Login(settings=settings, broker=Broker(to), account=account, anew=anew, live=live)
+        return await log_in(login)
+
+    message, signed_in = _run(sign_in_there)
     typer.echo(message, err=not signed_in)
     raise typer.Exit(0 if signed_in else 1)
 

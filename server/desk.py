@@ -1,33 +1,40 @@
 """The composition root: one home's settings, database, handlers and queues, put together."""
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from handlers.analysis_task import KIND as ANALYSE
 from handlers.analyst.costs import close_lost_sessions
 from handlers.analyst.standing import release_outdated, stands_on
+from handlers.benchmarks import BENCHMARKS
 from handlers.fetch_task import KIND as FETCH
+from handlers.instruments import load_instruments
 from handlers.migrations import domain_migrations
 from handlers.planning import fetch_then_analyse, review_after_sync
 from handlers.portfolio_sync import KIND as SYNC
-from handlers.portfolio_sync import portfolio_sync
+from handlers.portfolio_sync import LiveBroker, portfolio_sync
 from handlers.timetable import DeskTimetable
 from queues.clock import Clock, system_clock
 from queues.context import Handler, TaskContext
 from queues.database import Database, Transaction
 from queues.errors import DatabaseError
-from queues.outcome import Outcome
+from queues.outcome import Failed, Outcome, Retry, Snooze
 from queues.scheduler import SequentialQueueManager, engine_migrations
 from server.migrations import server_migrations
 from server.settings import Settings
+
+if TYPE_CHECKING:  # see handlers/portfolio_sync.py
+    from handlers.brokers.live.asking import LiveHoldings
+    from handlers.sources.opening import SourceSettings
 
 DATABASE_NAME = "stockdesk.db"
 
@@ -89,16 +96,14 @@ def _handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> dict[s
         from handlers.no_data import judge_without_data  # noqa: PLC0415
         from handlers.sources.opening import open_sources  # noqa: PLC0415
 
-        sources = open_sources(
-            settings.price_sources,
-            yahoo_base_url=settings.yahoo_base_url,
-            requests_per_second=settings.requests_per_second,
-        )
+        sources = await stack.enter_async_context(open_sources(_source_settings(settings)))
         return data_fetcher(
-            await stack.enter_async_context(sources),
+            sources.prices,
             clock,
             settings.requests_at_once,
             judge_without_data(clock),
+            extras=sources.extras,
+            benchmarks=BENCHMARKS,
         )
 
     async def analyst() -> Handler:
@@ -119,9 +124,20 @@ def _handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> dict[s
         )
         return ai_analysis(analyst_settings, clock, fetch_then_analyse)
 
+    async def live(broker: LiveBroker, account: str) -> "LiveHoldings | Retry | Snooze | Failed":
+        await anyio.to_thread.run_sync(import_module, "handlers.brokers.live.syncing")
+        from handlers.brokers.live.credentials import Broker  # noqa: PLC0415 (see _at_first_task)
+        from handlers.brokers.live.syncing import Brokers, live_holdings  # noqa: PLC0415
+        from handlers.brokers.live.vault import Vault  # noqa: PLC0415
+
+        lists = await anyio.to_thread.run_sync(load_instruments, instruments)
+        known = Brokers(vault=Vault(settings.home), environment=os.environ, instruments=lists)
+        return await live_holdings(Broker(broker), account, known, system_clock())
+
+    instruments = settings.home / "instruments"
     follow_up = review_after_sync(clock, settings.stocks_per_session, settings.session_deadline)
     return {
-        SYNC: portfolio_sync(uploads_folder(settings), follow_up),
+        SYNC: portfolio_sync(uploads_folder(settings), follow_up, instruments, live),
         FETCH: _at_first_task(fetcher),
         ANALYSE: _at_first_task(analyst),
     }
@@ -140,6 +156,25 @@ def _at_first_task(make: Callable[[], Awaitable[Handler]]) -> Handler:
         return await made[0](ctx)
 
     return handle
+
+
+def _source_settings(settings: Settings) -> "SourceSettings":
+    from handlers.sources.opening import SourceSettings  # noqa: PLC0415 (it imports HTTP)
+
+    def named(names: Sequence[str]) -> list[str]:
+        return [name for name in names if name != "none"]
+
+    return SourceSettings(
+        prices=settings.price_sources,
+        fundamentals=named(settings.fundamentals_sources),
+        news=named(settings.news_sources),
+        filings=named(settings.filing_sources),
+        requests_per_second=settings.requests_per_second,
+        yahoo_url=settings.yahoo_base_url,
+        prices_folder=settings.prices_folder or settings.home / "prices",
+        cache_folder=settings.home / "cache",
+        sec_contact=settings.sec_contact,
+    )
 
 
 def desk_timetable(settings: Settings, clock: Clock) -> DeskTimetable:

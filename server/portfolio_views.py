@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import groupby
 
+from handlers.analytics import PortfolioFact, portfolio_facts, read_betas
 from handlers.portfolio import Account, accounts
 from handlers.valuation import CurrencyTotal, ValuedHolding, currency_totals, value_holdings
 from queues.database import Transaction
-from server.shortening import that_fit
+from server.shortening import shortened_text, that_fit
 from server.views import View
+
+LARGEST = 5
+MOST_SECTORS = 10
 
 
 class AccountView(View):
@@ -84,11 +89,49 @@ class TotalView(View):
         )
 
 
+class SpreadView(View):
+    """How the priced holdings of one currency are spread: weights in percent, the five largest and ten sectors.
+
+    `hhi` is the sum of the squared weights, `effective_number` its inverse. `beta` is null unless every stock has one.
+    """
+
+    currency: str
+    as_of: date
+    of: str
+    top: dict[str, float]
+    sectors: dict[str, float]
+    hhi: float
+    effective_number: float
+    top_5_share_percent: float
+    unrealised_gain: float
+    beta: float | None
+
+    @classmethod
+    def of_facts(cls, facts: Sequence[PortfolioFact]) -> "SpreadView":
+        """From the facts of one currency, the largest weights first."""
+        whole = {fact.name: fact.value for fact in facts if not fact.of}
+        weights = [(fact.of, _percent(fact.value)) for fact in facts if fact.name == "weight"]
+        sectors = [(fact.of, _percent(fact.value)) for fact in facts if fact.name == "sector_weight"]
+        return cls(
+            currency=facts[0].currency,
+            as_of=min(fact.as_of for fact in facts),
+            of=shortened_text(facts[0].inputs),
+            top=dict(weights[:LARGEST]),
+            sectors=dict(sectors[:MOST_SECTORS]),
+            hhi=float(round(whole["hhi"], 4)),
+            effective_number=float(round(whole["effective_number"], 2)),
+            top_5_share_percent=_percent(whole["top_5_share"]),
+            unrealised_gain=float(round(whole["unrealised_gain"], 2)),
+            beta=float(round(whole["beta_1y"], 2)) if "beta_1y" in whole else None,
+        )
+
+
 class PortfolioView(View):
     """What is held now. `next_cursor` goes into the next call; null means that this was the last page."""
 
     accounts: list[AccountView]
     totals: list[TotalView]
+    spread: list[SpreadView]
     total: int
     holdings: list[HoldingView]
     next_cursor: str | None
@@ -100,9 +143,11 @@ def portfolio_view(tx: Transaction, account: str | None, *, offset: int, limit: 
     valued = value_holdings(tx, account)
     holdings = that_fit(HoldingView.of(each) for each in valued[offset : offset + limit])
     end = offset + len(holdings)
+    facts = portfolio_facts(valued, read_betas(tx, valued))
     return PortfolioView(
         accounts=[AccountView.of(each) for each in accounts(tx) if account in (None, each.name)],
         totals=[TotalView.of(total) for total in currency_totals(valued)],
+        spread=[SpreadView.of_facts(list(own)) for _, own in groupby(facts, key=lambda fact: fact.currency)],
         total=len(valued),
         holdings=holdings,
         next_cursor=str(end) if end < len(valued) else None,
@@ -123,6 +168,10 @@ def _remarks(valued: Sequence[ValuedHolding]) -> list[str]:
             f"{other_currency} are held in another currency than their price; nothing is converted."
         )
     return remarks
+
+
+def _percent(value: Decimal) -> float:
+    return float(round(value, 2))
 
 
 def _rounded(value: Decimal | None) -> float | None:

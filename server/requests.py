@@ -1,7 +1,8 @@
 """What a request does to the desk: each function checks its input, writes once, and answers with a view."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
@@ -18,7 +19,7 @@ from handlers.planning import (
     sync_task,
 )
 from handlers.portfolio import accounts
-from handlers.portfolio_sync import SyncPayload
+from handlers.portfolio_sync import ColumnHead, ColumnMeaning, LiveBroker, SyncPayload
 from handlers.resolve import held_stocks, resolve_stocks
 from handlers.stocks import Exchange, parse_exchange
 from queues.database import Transaction
@@ -40,44 +41,57 @@ class RequestError(Exception):
     """A request cannot be carried out as given; the message says what to change. Nothing was stored."""
 
 
-async def request_sync(
-    desk: Desk,
-    *,
-    path: str | None,
-    csv_text: str | None,
-    account: str,
-    exchange: str | None,
-    then_review: bool = False,
-    force: bool = False,
-) -> EnqueueView:
-    """Enqueue the sync of one file, given by path or as text; with `then_review`, its review follows.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncWish:
+    """What is to be synced: one file, given by path or as text, or a live account of `broker`.
+
+    With `then_review` a review follows, with `only_changes` one of the stocks alone that are new, or of which more or
+    less is held than before.
+    """
+
+    path: str | None = None
+    csv_text: str | None = None
+    broker: LiveBroker | None = None
+    account: str = "main"
+    exchange: str | None = None
+    columns: Mapping[ColumnMeaning, ColumnHead] | None = None
+    then_review: bool = False
+    only_changes: bool = False
+    force: bool = False
+
+
+async def request_sync(desk: Desk, wish: SyncWish) -> EnqueueView:
+    """Enqueue a sync, and what shall follow it.
 
     Raises:
-        RequestError: not exactly one file, or one that cannot be used.
+        RequestError: not exactly one file or live account, or a file that cannot be used.
         StockError: the exchange is not known.
     """
-    if (path is None) == (csv_text is None):
+    if sum(each is not None for each in (wish.path, wish.csv_text, wish.broker)) != 1:
         raise RequestError(
-            "Give either path (absolute or ~) or csv_text (the file's content), not both or none."
+            "Give exactly one of path (absolute or ~), csv_text (the file's content) and broker (a live account)."
         )
-    upload = None if csv_text is None else _upload_name(csv_text)
+    upload = None if wish.csv_text is None else _upload_name(wish.csv_text)
     try:
         payload = SyncPayload(
-            account=account,
-            default_exchange=_exchange(desk, exchange),
-            path=path,
+            account=wish.account,
+            default_exchange=_exchange(desk, wish.exchange),
+            path=wish.path,
             upload=upload,
-            then_review=then_review,
-            analyst=desk.settings.analyst if then_review else None,
-            force=force,
+            columns=wish.columns,
+            broker=wish.broker,
+            then_review=wish.then_review,
+            only_changes=wish.only_changes,
+            analyst=desk.settings.analyst if wish.then_review else None,
+            force=wish.force,
         )
     except ValidationError as error:
         raise RequestError(sentence(error)) from error
     if payload.path is not None:
         await anyio.to_thread.run_sync(_require_file, payload.path)
-    if csv_text is not None and upload is not None:
-        await anyio.to_thread.run_sync(_keep_upload, desk.uploads / upload, csv_text)
-    advice = " ".join([*(_what_follows(desk) if then_review else ()), ADVICE])
+    if wish.csv_text is not None and upload is not None:
+        await anyio.to_thread.run_sync(_keep_upload, desk.uploads / upload, wish.csv_text)
+    advice = " ".join([*(_what_follows(desk) if wish.then_review else ()), ADVICE])
     return await _enqueue(desk, lambda _: Plan([sync_task(payload)], {}), advice)
 
 
@@ -97,8 +111,7 @@ async def request_review(
         StockError: the exchange is not known.
     """
     if path is not None or csv_text is not None:
-        return await request_sync(
-            desk,
+        wish = SyncWish(
             path=path,
             csv_text=csv_text,
             account=account or "main",
@@ -106,6 +119,7 @@ async def request_review(
             then_review=True,
             force=force,
         )
+        return await request_sync(desk, wish)
 
     def plan(tx: Transaction) -> Plan:
         stocks = oldest_first(tx, held_stocks(tx, known_account(tx, account)))

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from pydantic import ValidationError
 
 from handlers.day import spoken
-from handlers.portfolio_sync import SyncPayload
+from handlers.portfolio_sync import LiveBroker, SyncPayload
 from handlers.stocks import Exchange, parse_exchange
 from handlers.timetable import Rounds, Rule
 from queues.database import Transaction
@@ -88,7 +88,7 @@ def _does(schedule: Schedule) -> str:
         case QueueName.PORTFOLIO_SYNC:
             sync = SyncPayload.model_validate(schedule.payload)
             review = ", then fetches and analyses what it holds" if sync.then_review else ""
-            return f"Syncs {sync.account} from {sync.path}{review}."
+            return f"Syncs {sync.account} from {sync.path or sync.broker}{review}."
         case QueueName.DATA_FETCHER:
             return "Fetches the prices of everything held that are not fresh."
         case QueueName.AI_ANALYSIS:
@@ -127,6 +127,7 @@ async def put_schedule(
     timezone: str | None,
     trading_days_of: str | None,
     path: str | None,
+    broker: LiveBroker | None,
     account: str,
     exchange: str | None,
     then_review: bool,
@@ -140,7 +141,7 @@ async def put_schedule(
     """
     market = None if trading_days_of is None else parse_exchange(trading_days_of)
     rule = _rule(desk, cron, timezone, market)
-    payload = _payload(desk, queue, path, account, exchange, then_review=then_review)
+    payload = _payload(desk, queue, path, broker, account, exchange, then_review=then_review)
 
     def work(tx: Transaction) -> ScheduleChange:
         known = [each.name for each in all_schedules(tx)]
@@ -179,24 +180,32 @@ def _rule(desk: Desk, cron: str, timezone: str | None, market: Exchange | None) 
 
 
 def _payload(
-    desk: Desk, queue: QueueName, path: str | None, account: str, exchange: str | None, *, then_review: bool
+    desk: Desk,
+    queue: QueueName,
+    path: str | None,
+    broker: LiveBroker | None,
+    account: str,
+    exchange: str | None,
+    *,
+    then_review: bool,
 ) -> JsonObject:
     if queue is not QueueName.PORTFOLIO_SYNC:
-        if path is not None or then_review:
+        if path is not None or broker is not None or then_review:
             raise RequestError(
-                f"path and then_review belong to portfolio_sync; a schedule of {queue} takes neither."
+                f"path, broker and then_review belong to portfolio_sync; a schedule of {queue} takes none of them."
             )
         analyst = desk.settings.analyst if queue is QueueName.AI_ANALYSIS else None
         return Rounds(analyst=analyst).model_dump(mode="json")
-    if path is None:
+    if (path is None) == (broker is None):
         raise RequestError(
-            "A schedule of portfolio_sync needs path: the broker's export that it reads each time."
+            "A schedule of portfolio_sync needs either path, the export that it reads each time, or broker."
         )
     try:
         payload = SyncPayload(
             account=account,
             default_exchange=desk.settings.default_exchange if exchange is None else parse_exchange(exchange),
             path=path,
+            broker=broker,
             then_review=then_review,
             analyst=desk.settings.analyst if then_review else None,
         )

@@ -73,8 +73,25 @@ class Settings(BaseModel):
     timezone: str | None = Field(
         None, description="Zone of the desk's day and times, like Asia/Kolkata; else the machine's."
     )
-    price_sources: tuple[Literal["yahoo", "sample"], ...] = Field(
+    price_sources: tuple[Literal["yahoo", "folder", "sample"], ...] = Field(
         ("yahoo",), min_length=1, description="Price sources in the order in which they are tried."
+    )
+    prices_folder: Path | None = Field(
+        None, description="Folder of your own prices, for the source `folder`; else `prices` in the home."
+    )
+    fundamentals_sources: tuple[Literal["sec", "yahoo", "none"], ...] = Field(
+        ("sec", "yahoo"), min_length=1, description="Sources of reported figures in their order, or none."
+    )
+    news_sources: tuple[Literal["google", "yahoo", "none"], ...] = Field(
+        ("google", "yahoo"), min_length=1, description="Sources of news in their order, or none."
+    )
+    filing_sources: tuple[Literal["sec", "none"], ...] = Field(
+        ("sec",), min_length=1, description="Sources of filings, or none."
+    )
+    sec_contact: str | None = Field(
+        None,
+        pattern=r"^[!-~][ -~]{2,199}$",
+        description="Your e-mail address, which the SEC wants to know; without it, the SEC is not asked.",
     )
     yahoo_base_url: str = Field(
         "https://query2.finance.yahoo.com", pattern=r"^https?://", description="Where the chart endpoint is."
@@ -104,7 +121,7 @@ class Settings(BaseModel):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # unknown, no name, a folder of zones
             raise ValueError("it is no IANA time zone; write one like Asia/Kolkata") from error
 
-    @field_validator("price_sources", mode="before")
+    @field_validator("price_sources", "fundamentals_sources", "news_sources", "filing_sources", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
@@ -119,7 +136,7 @@ class Settings(BaseModel):
     def _expand_cli(cls, value: Path | None) -> Path | None:
         return value if value is None or is_bare_name(value) else absolute(value)
 
-    @field_validator("home", "analyst_instructions", mode="after")
+    @field_validator("home", "analyst_instructions", "prices_folder", mode="after")
     @classmethod
     def _expand_user(cls, value: Path | None) -> Path | None:
         return None if value is None else absolute(value)

@@ -12,6 +12,10 @@ OTHER_SECRETS = (
     "AWS_BEARER_TOKEN_BEDROCK",
     "ANTHROPIC_FOUNDRY_API_KEY",
     "ANTHROPIC_CUSTOM_HEADERS",
+    "KITE_API_SECRET",
+    "KITE_ACCESS_TOKEN",
+    "APCA_API_KEY_ID",
+    "APCA_API_SECRET_KEY",
 )
 HIDDEN = "[hidden]"
 # A shorter value ("x", "dummy") is no secret, and to hide it would tear words apart.

@@ -1,8 +1,8 @@
 """What a broker's export file says is held."""
 
+from handlers.brokers.content import MAX_FILE_BYTES, read_file
 from handlers.brokers.holding import BrokerFileError, BrokerFormat, Holding, HoldingsFile
-from handlers.brokers.reader import read_holdings
-from handlers.brokers.text import MAX_FILE_BYTES, read_text
+from handlers.brokers.reader import Reading, read_export, read_holdings
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -10,6 +10,8 @@ __all__ = [
     "BrokerFormat",
     "Holding",
     "HoldingsFile",
+    "Reading",
+    "read_export",
+    "read_file",
     "read_holdings",
-    "read_text",
 ]

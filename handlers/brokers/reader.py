@@ -1,152 +1,150 @@
-"""Reads an export whose header names its columns: Kite's holdings CSV, or any other such CSV.
+"""Reads an export of holdings, in whichever of the formats in docs/brokers.md it is."""
 
-Kite's export (kite.zerodha.com, Holdings, Download) heads its columns `Instrument, Qty., Avg. cost, LTP, …`;
-it names no exchange, and its symbols are those of NSE, in rupees.
-"""
-
-import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from handlers.brokers.columns import Columns, find_columns
-from handlers.brokers.holding import BrokerFileError, BrokerFormat, Holding, HoldingsFile
-from handlers.brokers.numbers import parse_number
-from handlers.stocks import Exchange, Stock, StockError, parse_exchange, parse_stock
+from handlers.brokers.content import decode
+from handlers.brokers.holding import (
+    BrokerFileError,
+    BrokerFormat,
+    Holding,
+    HoldingsFile,
+    Position,
+    Skipped,
+)
+from handlers.brokers.lookup import Lookup
+from handlers.brokers.tables import Rows, read_table, split_csv
+from handlers.instruments import Instruments, bundled
+from handlers.stocks import Exchange, Stock, StockError
 
-_CURRENCY = re.compile(r"[A-Z]{3}")
+_WORKBOOK = b"PK\x03\x04"
 
 
-def read_holdings(text: str, default_exchange: Exchange | None) -> HoldingsFile:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the reader is told beside the file.
+
+    A stock's exchange comes from its own prefix (`NSE:INFY`), the exchange column or a list, else from
+    `default_exchange`. `mapping` gives the heads of a generic file by what they mean (`SyncPayload.columns`).
+    """
+
+    default_exchange: Exchange | None = None
+    mapping: Mapping[str, str] | None = None
+    instruments: Instruments | None = None
+
+
+Found = tuple[str, Position | Skipped | BrokerFileError]
+"""How a message names a row, and what that says."""
+
+
+def read_export(content: bytes, reading: Reading) -> HoldingsFile:
     """Read the whole file, or none of it. Rows count from 1, blank ones too, as a spreadsheet shows them.
-
-    A stock's exchange comes from its own prefix (`NSE:INFY`) or the exchange column, else from
-    `default_exchange`; in a Kite file it is always NSE. Rows with quantity 0 are skipped and counted.
 
     Raises:
         BrokerFileError: anything that cannot be read with one meaning only, or no holdings at all.
     """
-    rows = _rows(text)
-    first = next(rows, None)
-    if first is None:
-        raise BrokerFileError("The file is empty; export the holdings again.")
-    columns = find_columns(first[1], first[0])
-    holdings: dict[Stock, tuple[int, Holding]] = {}
-    skipped = 0
-    for number, cells in rows:
-        holding = _read_row(columns, number, cells, default_exchange)
-        if holding is None:
-            skipped += 1
-        elif holding.stock in holdings:
-            raise BrokerFileError(
-                f"Row {number}: {holding.stock} already stands in row {holdings[holding.stock][0]}; "
-                "merge the two rows, or sync them as two accounts."
-            )
-        else:
-            holdings[holding.stock] = (number, holding)
-    if not holdings:
-        raise BrokerFileError(
-            f"The file holds no holdings: {skipped} rows with quantity 0 stand below its header, no other."
-        )
+    if not content.startswith(_WORKBOOK):
+        return read_holdings(decode(content), reading.default_exchange, reading)
+    # Half a second, which only who has a workbook pays.
+    from handlers.brokers.workbook import read_sheets  # noqa: PLC0415
+
+    sheet, (broker, found) = _one_sheet(read_sheets(content), reading)
+    return _gather(broker, found, reading, sheet)
+
+
+def read_holdings(
+    text: str, default_exchange: Exchange | None, reading: Reading | None = None
+) -> HoldingsFile:
+    """The same for a file that is text."""
+    reading = reading or Reading(default_exchange=default_exchange)
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        # The parsers of XML, which every start of a server would wait for.
+        from handlers.brokers.flex import flex_positions  # noqa: PLC0415
+
+        return _gather(BrokerFormat.IBKR, flex_positions(text), reading)
+    broker, found = read_table(split_csv(text), reading.mapping)
+    return _gather(broker, found, reading)
+
+
+def _one_sheet(
+    sheets: Mapping[str, Rows], reading: Reading
+) -> tuple[str, tuple[BrokerFormat, Iterable[Found]]]:
+    """The only sheet that is a table of holdings; of several, the one that is called Equity."""
+    tables: dict[str, tuple[BrokerFormat, Iterable[Found]]] = {}
+    reasons: list[BrokerFileError] = []
+    for title, rows in sheets.items():
+        try:
+            tables[title] = read_table(rows, reading.mapping)
+        except BrokerFileError as error:
+            reasons.append(BrokerFileError(f"Sheet {title[:40]!r}: {error}"))
+    equity = {title: table for title, table in tables.items() if title.strip().lower() == "equity"}
+    chosen = equity if len(tables) > 1 else tables
+    if len(chosen) == 1:
+        return next(iter(chosen.items()))
+    if tables:
+        both = ", ".join(repr(title[:40]) for title in tables)
+        raise BrokerFileError(f"The sheets {both} all hold a table of holdings; keep one of them.")
+    raise reasons[0] if reasons else BrokerFileError("The workbook has no sheet; export the holdings again.")
+
+
+def _gather(
+    broker: BrokerFormat, found: Iterable[Found], reading: Reading, sheet: str | None = None
+) -> HoldingsFile:
+    lookup = Lookup(broker, reading.instruments or bundled(), reading.default_exchange)
+    skipped: Counter[str] = Counter()
+    remarks: list[str] = []
+    accounts: dict[str, dict[Stock, tuple[str, Holding]]] = {}
+    for where, said in found:
+        try:
+            if isinstance(said, Skipped):
+                skipped[said.reason] += 1
+                continue
+            if isinstance(said, BrokerFileError):
+                raise said
+            holding, remarked = lookup.holding(said)
+            _add(accounts.setdefault(said.account, {}), where, holding)
+            remarks.extend(f"{where}, {holding.stock}: {remark}." for remark in remarked)
+        except (BrokerFileError, StockError) as error:
+            raise BrokerFileError(f"{where}: {error}") from error
+    if not accounts:
+        count = ", ".join(f"{reason}: {number}" for reason, number in skipped.items()) or "none"
+        raise BrokerFileError(f"The file holds no holdings; rows that were skipped: {count}.")
     return HoldingsFile(
-        format=columns.format, holdings=tuple(h for _, h in holdings.values()), skipped_rows=skipped
+        format=broker,
+        accounts=_by_suffix(accounts),
+        skipped=dict(skipped),
+        remarks=tuple(remarks),
+        sheet=sheet,
     )
 
 
-def _rows(text: str) -> Iterator[tuple[int, Sequence[str]]]:
-    """The rows that are not blank, each with its number. Tabs separate cells if the first line has any."""
-    text = text.removeprefix("\ufeff")
-    first_line = text.lstrip().partition("\n")[0]
-    lines = csv.reader(
-        io.StringIO(text, newline=""), delimiter="\t" if "\t" in first_line else ",", strict=True
-    )
-    number = 0
-    try:
-        for number, cells in enumerate(lines, start=1):
-            if any(cell.strip() for cell in cells):
-                yield number, cells
-    except csv.Error as error:
-        raise BrokerFileError(f"Row {number + 1} is not CSV: {error}.") from error
-
-
-def _read_row(columns: Columns, row: int, cells: Sequence[str], default: Exchange | None) -> Holding | None:
-    _require_width(columns, row, cells)
-    cell = {meaning: cells[position].strip() for meaning, position in columns.at.items()}
-    try:
-        quantity, _ = _number(cell["quantity"], "quantity")
-        if quantity == 0:
-            return None
-        stock = _stock(columns.format, cell["symbol"], cell.get("exchange", ""), default)
-        price, sign = _number(cell["average price"], "average price")
-        return Holding(
-            stock=stock,
-            quantity=quantity,
-            average_price=price,
-            currency=_currency(stock, cell.get("currency", "").upper(), sign),
-            name=_words(cell.get("name", ""), "name"),
-            sector=_words(cell.get("sector", ""), "sector"),
-        )
-    except (BrokerFileError, StockError) as error:
-        raise BrokerFileError(f"Row {row}: {error}") from error
-
-
-def _require_width(columns: Columns, row: int, cells: Sequence[str]) -> None:
-    """A comma inside an unquoted number makes a cell too many; to read on would shift every column."""
-    used = len(cells)
-    while used and not cells[used - 1].strip():
-        used -= 1
-    needed = max(columns.at.values()) + 1
-    if used > columns.width or len(cells) < needed:
+def _add(held: dict[Stock, tuple[str, Holding]], where: str, holding: Holding) -> None:
+    if holding.stock in held:
         raise BrokerFileError(
-            f"Row {row} has {len(cells)} cells, the header {columns.width}; "
-            "quote numbers that contain commas."
+            f"{holding.stock} already stands in {held[holding.stock][0].lower()}; "
+            "merge the two rows, or sync them as two accounts."
         )
+    held[holding.stock] = (where, holding)
 
 
-def _number(text: str, meaning: str) -> tuple[Decimal, str | None]:
-    if not text:
-        raise BrokerFileError(f"the {meaning} is blank.")
-    try:
-        number, sign = parse_number(text)
-    except ValueError as error:
-        raise BrokerFileError(f"the {meaning} {error}; write it like 1234.5.") from error
-    if number < 0:
-        raise BrokerFileError(
-            f"the {meaning} is negative ({text[:40]}); short positions cannot be held here."
-        )
-    return number, sign
+def _by_suffix(
+    accounts: Mapping[str, Mapping[Stock, tuple[str, Holding]]],
+) -> dict[str, tuple[Holding, ...]]:
+    by_suffix: dict[str, tuple[Holding, ...]] = {}
+    for account, held in accounts.items():
+        suffix = account_suffix(account)
+        if suffix in by_suffix:
+            raise BrokerFileError(
+                f"Two accounts of the file end in {suffix!r}; export them one by one, and sync each under a name."
+            )
+        by_suffix[suffix] = tuple(holding for _, holding in held.values())
+    return by_suffix
 
 
-def _stock(layout: BrokerFormat, symbol: str, exchange: str, default: Exchange | None) -> Stock:
-    if not symbol:
-        raise BrokerFileError("the symbol is blank.")
-    if layout is BrokerFormat.KITE:
-        default = Exchange.NSE
-    stated = parse_exchange(exchange) if exchange else None
-    stock = parse_stock(symbol, stated or default)
-    if stated is not None and stock.exchange is not stated:
-        raise BrokerFileError(f"the symbol says {stock}, the exchange column {stated}; correct one of them.")
-    return stock
-
-
-def _words(text: str, meaning: str) -> str | None:
-    """A number here tells that a comma inside an unquoted number has shifted the cells of the row."""
-    try:
-        parse_number(text)
-    except ValueError:
-        return text or None
-    raise BrokerFileError(f"the {meaning} is a number ({text[:40]}); quote numbers that contain commas.")
-
-
-def _currency(stock: Stock, stated: str, sign: str | None) -> str:
-    """The stated currency, else the exchange's. A sign at the price that contradicts it is an error."""
-    if stated and not _CURRENCY.fullmatch(stated):
-        raise BrokerFileError(f"the currency {stated[:20]!r} is not a code like INR or USD.")
-    currency = stated or stock.exchange.currency
-    # "$" also marks the dollars of other countries, so it contradicts rupees only.
-    if (sign == "INR") != (currency == "INR") and sign is not None:
-        raise BrokerFileError(
-            f"the average price is marked as {sign}, but the currency of {stock} is {currency}."
-        )
-    return currency
+def account_suffix(account: str) -> str:
+    """What may be stored and shown of an account's id: its last four digits; of a mere name, its words."""
+    digits = re.search(r"[0-9]{2,}$", account)
+    words = re.findall(r"[a-z0-9]+", account.lower())
+    return digits[0][-4:] if digits else "-".join(words)[:20]

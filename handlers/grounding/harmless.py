@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from handlers.facts import Fact
 from handlers.verdict import VerdictSubmission
 
-# The spans of the facts (handlers/indicators.py); an average over any other number of days was not supplied.
+# The spans of the facts (handlers/indicators/formulas.py); an average over any other number of days was not supplied.
 HARMLESS: Mapping[str, str] = {
     "an ordinal": r"\b(?:\d*1st|\d*2nd|\d*3rd|\d*[04-9]th|1[1-3]th)\b",
     "the marker of a list": r"^\s*\d[.)]\s|\(\d\)(?=\s)",

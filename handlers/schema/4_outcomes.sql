@@ -20,3 +20,6 @@ CREATE TABLE outcomes (
     filled_at        INTEGER NOT NULL,
     PRIMARY KEY (verdict, weeks)
 ) STRICT, WITHOUT ROWID;
+
+-- NULL where the export named none, and in snapshots of before this step.
+ALTER TABLE holdings ADD COLUMN isin TEXT CHECK (length(isin) = 12);

@@ -1,33 +1,33 @@
-"""What every source of prices gives, and how it fails.
+"""What every source of prices gives, and how every source fails.
 
-SourceError              the source answered, but not with the prices; asking again will not help soon
-├── NotCoveredError      the source does not know the stock, or has no prices of it in the period
+SourceError              the source answered, but not with what was asked for; asking again will not help soon
+├── NotCoveredError      the source does not know the stock, or has nothing of it in the period
 ├── SourceBusyError      the source cannot answer now (too many requests, an outage, no connection)
-└── BadDataError         the answer is not in the documented shape, or holds impossible prices
+└── BadDataError         the answer is not in the documented shape, or holds what cannot be
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
 from typing import Protocol
 
+from handlers.sources.figures import FundamentalsSource
 from handlers.stocks import Stock
+from handlers.texts import NewText
 
 
 class SourceError(Exception):
-    """The source gave no prices; the message is one sentence that names source, stock and reason."""
+    """The source gave nothing; the message is one sentence that names source, stock and reason."""
 
 
 class NotCoveredError(SourceError):
-    """The source does not know the stock, or has no prices of it in the period."""
+    """The source does not know the stock, or has nothing of it in the period."""
 
 
 class SourceBusyError(SourceError):
     """The source cannot answer now. `retry_after` is how long it still wants to be left alone, if it said so.
 
-    Until then the source object refuses everyone in the same way, and sends nothing.
+    Until then the source's host refuses everyone in the same way, and sends nothing.
     """
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
@@ -36,7 +36,7 @@ class SourceBusyError(SourceError):
 
 
 class BadDataError(SourceError):
-    """The answer is not in the documented shape, or holds impossible prices."""
+    """The answer is not in the documented shape, or holds what cannot be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,26 +74,29 @@ class PriceSource(Protocol):
         ...
 
 
-def require_sound(bars: Sequence[Bar], source: str, stock: Stock) -> None:
-    """Refuse what cannot be a history of prices.
+class TextSource(Protocol):
+    """News or filings. `name` is its short name in settings and results."""
 
-    Raises:
-        BadDataError: a price that is not a positive finite number, or days out of order or twice.
-    """
-    for bar in bars:
-        for price in (bar.close, bar.adj_close, bar.open, bar.high, bar.low):
-            if price is not None and not (math.isfinite(price) and price > 0):
-                raise BadDataError(
-                    f"{source} gives {stock} the price {price} on {bar.day}; that cannot be one."
-                )
-        if bar.volume is not None and bar.volume < 0:
-            raise BadDataError(
-                f"{source} gives {stock} the volume {bar.volume} on {bar.day}; that cannot be one."
-            )
-    for earlier, later in pairwise(bars):
-        if earlier.day == later.day:
-            raise BadDataError(f"{source} gives {stock} two prices for {later.day}.")
-        if earlier.day > later.day:
-            raise BadDataError(
-                f"{source} gives {stock} {later.day} after {earlier.day}; the days must ascend."
-            )
+    @property
+    def name(self) -> str: ...
+
+    def covers(self, stock: Stock, /) -> bool:
+        """Whether the source has anything of the stock's market; else it is not asked, and nothing is said of it."""
+        ...
+
+    async def texts(self, stock: Stock, company: str | None) -> Sequence[NewText]:
+        """What was published lately on the stock, as somebody else wrote it; at least one. `company` is its name.
+
+        Raises:
+            SourceError: there is none to give.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """The sources of what comes beside prices, by kind, each kind in the order in which they are asked."""
+
+    fundamentals: Sequence[FundamentalsSource] = ()
+    news: Sequence[TextSource] = ()
+    filings: Sequence[TextSource] = ()

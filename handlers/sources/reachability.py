@@ -8,7 +8,7 @@ import httpx
 
 from handlers.sources.base import SourceError
 from handlers.sources.opening import new_client
-from handlers.sources.yahoo import chart_url
+from handlers.sources.yahoo import chart_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ async def ask_yahoo(base_url: str, now: datetime) -> Answer:
     try:
         async with await new_client() as client:
             query = {"period1": start, "period2": end, "interval": "1d"}
-            response = await client.get(chart_url(base_url, "KO"), params=query)
+            response = await client.get(base_url.rstrip("/") + chart_path("KO"), params=query)
     except SourceError as error:
         return Answer(f"cannot be asked: {error}", None)
     except httpx.RequestError as error:

@@ -4,33 +4,21 @@
 `{"chart": {"result": [{"meta", "timestamp", "indicators": {"quote": [{…}], "adjclose": [{…}]}}], "error"}}`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
 
-import anyio
-import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from handlers.sources.base import (
-    BadDataError,
-    Bar,
-    NotCoveredError,
-    SourceBusyError,
-    SourceError,
-    require_sound,
-)
-from handlers.sources.pace import Pace
+from handlers.sources.base import BadDataError, Bar, NotCoveredError, SourceError
+from handlers.sources.http import Answer, Host, parse
+from handlers.sources.soundness import Split, require_sound
 from handlers.stocks import Exchange, Stock
 
 _DAY = timedelta(days=1)
-# What a server asks for is honoured up to here; beyond, a wrong clock or header is more likely.
-_LONGEST_PAUSE = timedelta(hours=6)
 _SUFFIXES = {Exchange.NSE: ".NS", Exchange.BSE: ".BO"}
-_BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 # "Data doesn't exist for startDate" comes with 400 or 422, an unknown symbol with 404.
 _NOT_COVERED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 
@@ -60,8 +48,19 @@ class _Indicators(BaseModel):
     adjclose: list[_AdjClose] = []
 
 
+class _Split(BaseModel):
+    date: _Timestamp
+    numerator: Annotated[float, Field(gt=0)]
+    denominator: Annotated[float, Field(gt=0)]
+
+
+class _Events(BaseModel):
+    splits: dict[str, _Split] = {}
+
+
 class _Result(BaseModel):
     meta: _Meta
+    events: _Events = _Events()
     timestamp: list[_Timestamp] = []
     indicators: _Indicators
 
@@ -86,31 +85,18 @@ def yahoo_symbol(stock: Stock) -> str:
     return stock.symbol.replace(".", "-") if suffix is None else stock.symbol + suffix
 
 
-def chart_url(base_url: str, symbol: str) -> str:
-    return f"{base_url.rstrip('/')}/v8/finance/chart/{quote(symbol, safe='')}"
+def chart_path(symbol: str) -> str:
+    return f"/v8/finance/chart/{quote(symbol, safe='')}"
 
 
 class YahooSource:
-    """One shared client and one pace for all stocks. The client brings the timeouts.
-
-    Once Yahoo has asked to be left alone, nothing is sent until that time has passed, whoever asks for what.
-    """
+    """Daily prices; `host` is Yahoo's, shared with whatever else is asked there."""
 
     name = "yahoo"
     citation = "Yahoo Finance chart"
 
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        pace: Pace,
-        base_url: str,
-        monotonic: Callable[[], float] = anyio.current_time,
-    ) -> None:
-        self._client = client
-        self._pace = pace
-        self._base_url = base_url
-        self._monotonic = monotonic
-        self._rests_until = 0.0
+    def __init__(self, host: Host) -> None:
+        self._host = host
 
     async def daily_prices(self, stock: Stock, start: date, end: date) -> Sequence[Bar]:
         """As `PriceSource`. Yahoo's `close` has splits worked in, its `adjclose` dividends too.
@@ -118,17 +104,16 @@ class YahooSource:
         Sessions without a close are left out, and so is whatever Yahoo appends after `end`: the price of a
         session that is still open is not a close.
         """
-        response = await self._get(stock, start, end)
-        self._heed(response)
-        result = _result(_answer(response, stock), stock, response.status_code)
+        answer = await self._ask(stock, start, end)
+        result = _result(_chart(self._host, answer, stock), stock, answer.status)
         bars = _without_live_row([bar for bar in _bars(result, stock) if start <= bar.day <= end])
         if not bars:
             raise NotCoveredError(f"Yahoo has no prices of {stock} from {start} to {end}.")
         _require_currency(result.meta.currency, stock)
-        require_sound(bars, "Yahoo", stock)
+        require_sound(bars, "Yahoo", stock, _splits(result, stock))
         return bars
 
-    async def _get(self, stock: Stock, start: date, end: date) -> httpx.Response:
+    async def _ask(self, stock: Stock, start: date, end: date) -> Answer:
         # Sessions carry the moment of their opening, which in both zones falls on the same day in UTC.
         query = {
             "period1": _unix(start),
@@ -136,52 +121,18 @@ class YahooSource:
             "interval": "1d",
             "events": "div,splits",
         }
-        url = chart_url(self._base_url, yahoo_symbol(stock))
-        self._require_awake(stock)
-        await self._pace.turn()
-        self._require_awake(stock)  # an answer may have come while this one waited for its turn
-        try:
-            return await self._client.get(url, params=query)
-        except httpx.TransportError as error:
-            reason = str(error) or type(error).__name__
-            raise SourceBusyError(f"Yahoo did not answer for {stock}: {reason}.") from error
-        except httpx.RequestError as error:
-            raise BadDataError(f"Yahoo's answer for {stock} cannot be read: {error}.") from error
-
-    def _heed(self, response: httpx.Response) -> None:
-        pause = _retry_after(response) if _is_busy(response) else None
-        if pause is not None:
-            self._rests_until = max(self._rests_until, self._monotonic() + pause.total_seconds())
-
-    def _require_awake(self, stock: Stock) -> None:
-        left = self._rests_until - self._monotonic()
-        if left > 0:
-            raise SourceBusyError(
-                f"Yahoo was not asked for {stock}: it wants to be left alone for another {left:.0f} s.",
-                timedelta(seconds=left),
-            )
+        return await self._host.get(chart_path(yahoo_symbol(stock)), str(stock), query)
 
 
-def _is_busy(response: httpx.Response) -> bool:
-    return response.status_code in _BUSY or response.is_server_error
-
-
-def _answer(response: httpx.Response, stock: Stock) -> _Answer:
-    status = response.status_code
-    if _is_busy(response):
-        raise SourceBusyError(f"Yahoo answered {status} for {stock}.", _retry_after(response))
-    if response.is_success or status in _NOT_COVERED:
-        try:
-            return _Answer.model_validate_json(response.content, strict=True)
-        except ValidationError as error:
-            if status == HTTPStatus.NOT_FOUND:
-                raise NotCoveredError(f"Yahoo does not know {stock} ({yahoo_symbol(stock)}).") from error
-            problem = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in problem["loc"]) or "body"
-            raise BadDataError(
-                f"Yahoo's answer for {stock} has another shape: {place}: {problem['msg']}."
-            ) from error
-    raise SourceError(f"Yahoo refused the request for {stock} with status {status}.")
+def _chart(host: Host, answer: Answer, stock: Stock) -> _Answer:
+    if not answer.is_success and answer.status not in _NOT_COVERED:
+        raise SourceError(f"Yahoo refused the request for {stock} with status {answer.status}.")
+    try:
+        return parse(_Answer, answer, host, str(stock))
+    except BadDataError as error:
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise NotCoveredError(f"Yahoo does not know {stock} ({yahoo_symbol(stock)}).") from error
+        raise
 
 
 def _result(answer: _Answer, stock: Stock, status: int) -> _Result:
@@ -227,6 +178,16 @@ def _bars(result: _Result, stock: Stock) -> list[Bar]:
     ]
 
 
+def _splits(result: _Result, stock: Stock) -> list[Split]:
+    return [
+        Split(
+            day=datetime.fromtimestamp(split.date, stock.exchange.zone).date(),
+            factor=split.numerator / split.denominator,
+        )
+        for split in result.events.splits.values()
+    ]
+
+
 def _without_live_row(bars: Sequence[Bar]) -> Sequence[Bar]:
     """After the close Yahoo may give the last session twice, the newer row last; that one is kept.
 
@@ -246,15 +207,3 @@ def _require_currency(currency: str | None, stock: Stock) -> None:
 
 def _unix(day: date) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp())
-
-
-def _retry_after(response: httpx.Response) -> timedelta | None:
-    """Seconds, or a date (RFC 9110, 10.2.3), which counts from the server's own `Date`."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(timedelta(seconds=int(value[:9])), _LONGEST_PAUSE)
-    try:
-        pause = parsedate_to_datetime(value) - parsedate_to_datetime(response.headers.get("Date", ""))
-    except (ValueError, TypeError):  # TypeError: one of them without a zone
-        return None
-    return min(max(pause, timedelta()), _LONGEST_PAUSE)

@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
+from handlers.portfolio_sync import ColumnHead, ColumnMeaning, LiveBroker
 from queues.model import QueueName
 from server.requests import MAX_CSV_BYTES
 
@@ -40,6 +41,16 @@ Force: TypeAlias = Annotated[
     bool,
     Field(description="Pay for a new verdict even where nothing has changed since the last one."),
 ]
+Live: TypeAlias = Annotated[
+    LiveBroker | None,
+    Field(description="Read the account live from this broker; account selects which login."),
+]
+AnalyseChanges: TypeAlias = Annotated[
+    bool,
+    Field(
+        description="Then fetch and analyse the stocks that are new or whose quantity changed; it spends money."
+    ),
+]
 Account: TypeAlias = Annotated[
     str | None, Field(max_length=40, description="Name of one account; all if left out.")
 ]
@@ -53,6 +64,14 @@ CsvText: TypeAlias = Annotated[
         description="Content of the export (at most 1 MB), for a file attached in the chat.",
         # Only told: the refusal of one that is longer says to pass a path instead.
         json_schema_extra={"maxLength": MAX_CSV_BYTES},
+    ),
+]
+Columns: TypeAlias = Annotated[
+    dict[ColumnMeaning, ColumnHead] | None,
+    Field(
+        max_length=8,
+        description='For a file whose columns are not known by their heads: {"symbol": "Scrip code", '
+        '"quantity": "Held", "average price": "Paid"}.',
     ),
 ]
 TaskId: TypeAlias = Annotated[str, Field(min_length=1, max_length=40, description="Like analysis-12.")]

@@ -9,7 +9,19 @@ from server import icons, requests
 from server.change_views import EnqueueView
 from server.desk import Desk
 from server.errors import told_to_the_model
-from server.tools.arguments import ENQUEUE, MOST_SYMBOLS, CsvText, ExchangeCode, ExportPath, Force, Symbol
+from server.requests import SyncWish
+from server.tools.arguments import (
+    ENQUEUE,
+    MOST_SYMBOLS,
+    AnalyseChanges,
+    Columns,
+    CsvText,
+    ExchangeCode,
+    ExportPath,
+    Force,
+    Live,
+    Symbol,
+)
 
 
 def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
@@ -48,17 +60,30 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
             str, Field(max_length=40, description="Account that the file describes.")
         ] = "main",
         exchange: ExchangeCode = None,
+        columns: Columns = None,
+        broker: Live = None,
+        analyse_changes: AnalyseChanges = False,
     ) -> EnqueueView:
-        """Bring the holdings of one account from a broker's export into the desk, in the background.
+        """Bring the holdings of a broker's export into the desk, in the background.
 
-        Reads Zerodha Kite's holdings CSV (always NSE) and any CSV with symbol, quantity and average price
-        columns; give either path or csv_text. The file replaces what the account held before. It only syncs:
-        use enqueue_portfolio_review to analyse as well.
+        Knows Zerodha Kite and Console (also XLSX), Groww, Schwab, Fidelity, IBKR Flex XML, and any table with symbol
+        or ISIN, quantity and average price; give path, csv_text, or the broker of a live account that the user has
+        logged in to (`stockdesk login kite`, `stockdesk login alpaca`). It replaces what the account held
+        before; where it names accounts itself, each becomes one like main-1234. It only syncs, unless
+        analyse_changes is set: to analyse everything use enqueue_portfolio_review.
         """
         with told_to_the_model():
-            return await requests.request_sync(
-                desk, path=path, csv_text=csv_text, account=account, exchange=exchange
+            wish = SyncWish(
+                path=path,
+                csv_text=csv_text,
+                broker=broker,
+                account=account,
+                exchange=exchange,
+                columns=columns,
+                then_review=analyse_changes,
+                only_changes=analyse_changes,
             )
+            return await requests.request_sync(desk, wish)
 
     @mcp.tool(title="Fetch prices", annotations=ENQUEUE, icons=icons.ENQUEUE)
     async def enqueue_data_fetch(

@@ -10,7 +10,7 @@ from server import icons, schedules
 from server.desk import Desk
 from server.errors import told_to_the_model
 from server.schedules import ScheduleChange, ScheduleList
-from server.tools.arguments import CONTROL, DESTROY, READ, ExchangeCode, ExportPath
+from server.tools.arguments import CONTROL, DESTROY, READ, ExchangeCode, ExportPath, Live
 
 Name = Annotated[
     str,
@@ -63,6 +63,7 @@ def add_schedule_tools(mcp: MCPServer, desk: Desk) -> None:
         timezone: Zone = None,
         trading_days_of: TradingDays = None,
         path: ExportPath = None,
+        broker: Live = None,
         account: SyncedAccount = "main",
         exchange: ExchangeCode = None,
         then_review: ThenReview = False,
@@ -70,9 +71,9 @@ def add_schedule_tools(mcp: MCPServer, desk: Desk) -> None:
     ) -> ScheduleChange:
         """Store recurring work under a name, or replace what has that name: a sync, fetches, or analyses.
 
-        portfolio_sync reads the export at path each time; the others take everything held then. A schedule stays
-        off until turn_on is set, and one that analyses spends money by itself from then on: turn it on only when the
-        user asks for it. For work that is wanted once, now, use the enqueue tools instead.
+        portfolio_sync reads the export at path, or the broker's live account, each time; the others take everything
+        held then. A schedule stays off until turn_on is set, and one that analyses spends money by itself from then
+        on: turn it on only when the user asks for it. For work that is wanted once, now, use the enqueue tools.
         """
         with told_to_the_model():
             return await schedules.put_schedule(
@@ -83,6 +84,7 @@ def add_schedule_tools(mcp: MCPServer, desk: Desk) -> None:
                 timezone=timezone,
                 trading_days_of=trading_days_of,
                 path=path,
+                broker=broker,
                 account=account,
                 exchange=exchange,
                 then_review=then_review,

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from handlers.migrations import domain_migrations
+from handlers.sources.http import Host
 from handlers.sources.pace import Pace
 from handlers.sources.yahoo import YahooSource
 from queues.context import TaskContext
@@ -94,4 +95,4 @@ def server() -> Iterator[HttpSource]:
 async def yahoo(server: HttpSource) -> AsyncIterator[YahooSource]:
     """The source as the desk uses it, pointed at `server`, without waiting between requests."""
     async with httpx.AsyncClient(timeout=10) as client:
-        yield YahooSource(client, Pace(1e6), f"{server.url}/")
+        yield YahooSource(Host("Yahoo", f"{server.url}/", client, Pace(1e6)))

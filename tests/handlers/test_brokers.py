@@ -57,7 +57,7 @@ def test_a_kite_file_means_nse_in_rupees_whatever_the_default_exchange() -> None
         holding("INFY", Exchange.NSE, "10", "1412.5"),
         holding("M&M", Exchange.NSE, "4", "1200"),
     )
-    assert file.skipped_rows == 1
+    assert file.skipped == {"quantity 0": 1}
 
 
 def test_the_older_kite_header_is_known_too() -> None:
@@ -125,8 +125,8 @@ def test_what_could_be_read_in_two_ways_is_no_number(written: str) -> None:
         (",5,100", "Row 3: the symbol is blank."),
         ("IN FY,5,100", "Row 3: 'IN FY' is not a stock symbol"),
         ("LSE:VOD,5,100", "Row 3: Exchange 'LSE' is not known; use one of NSE"),
-        ("INFY,1,200,1500", "Row 3 has 4 cells, the header 3; quote numbers that contain commas."),
-        ("INFY,5", "Row 3 has 2 cells, the header 3"),
+        ("INFY,1,200,1500", "Row 3: it has 4 cells, the header 3; quote numbers that contain commas."),
+        ("INFY,5", "Row 3: it has 2 cells, the header 3"),
         ("INFY,5,$100", "Row 3: the average price is marked as USD, but the currency of NSE:INFY is INR."),
         (
             "TCS,5,100",
@@ -146,13 +146,16 @@ def test_a_bad_row_is_named_with_its_reason(row: str, reason: str) -> None:
     [
         ("", "The file is empty"),
         ("\n \n", "The file is empty"),
-        ("symbol,quantity,average price\n", "The file holds no holdings: 0 rows"),
-        ("symbol,quantity,average price\nTCS,0,\n", "The file holds no holdings: 1 rows"),
+        ("symbol,quantity,average price\n", "The file holds no holdings; rows that were skipped: none."),
+        (
+            "symbol,quantity,average price\nTCS,0,\n",
+            "The file holds no holdings; rows that were skipped: quantity 0: 1.",
+        ),
         ("symbol,price\nTCS,1\n", "Row 1 is not a header with a column for quantity and average price"),
         ("symbol;quantity;average price\nTCS;1;2\n", "Row 1 is not a header with a column for symbol"),
         (
             "symbol,ticker,quantity,average price\nA,B,1,1\n",
-            "Row 1: the columns 'symbol' and 'ticker' could both",
+            "Row 1: the columns 1 ('symbol') and 2 ('ticker') could both",
         ),
         (
             "symbol,quantity,average price,currency\nNSE:TCS,1,1,rupees\n",

@@ -63,6 +63,7 @@ async def test_a_sync_stores_the_holdings_and_says_what_changed(
         "removed": [{"stock": "NSE:TCS", "quantity": 0, "before": 2}],
         "changed": [{"stock": "NSE:INFY", "quantity": 12.5, "before": 10}],
         "skipped_rows": 1,
+        "skipped": {"quantity 0": 1},
     }
     assert quantities(database) == {"main NSE:HDFCBANK": "7", "main NSE:INFY": "12.5", "main NSE:M&M": "5"}
     infy = database.read_now(current_holdings)[1].holding
@@ -194,3 +195,50 @@ def test_a_snapshot_never_changes(database: Database, statement: str) -> None:
     database.write_now(lambda tx: store_snapshot(tx, "main", [holding], "test", "sync-1"))
     with pytest.raises(apsw.ConstraintError, match=r"a snapshot (never changes|stays)"):
         database.write_now(lambda tx: tx.run(statement))
+
+
+async def test_a_file_of_several_accounts_is_one_account_of_the_desk_for_each(
+    running_task: TaskRunner, database: Database
+) -> None:
+    sample = Path(__file__).parent / "brokers" / "schwab.csv"
+    ctx = running_task(QueueName.PORTFOLIO_SYNC, {"path": str(sample), "account": "schwab"})
+    task = running_task.end(ctx, await portfolio_sync(sample.parent)(ctx))
+    assert quantities(database) == {
+        "schwab-123 NASDAQ:AAPL": "3.125",
+        "schwab-123 NYSE:BRK.B": "12",
+        "schwab-456 NASDAQ:AAPL": "10",
+    }
+    assert task.result is not None
+    assert (task.result["account"], task.result["format"]) == ("schwab-123, schwab-456", "schwab")
+    assert task.result["skipped"] == {"option": 1, "cash and money market": 2, "total": 2}
+    assert task.result["added"] == [
+        {"account": "schwab-123", "stock": "NASDAQ:AAPL", "quantity": 3.125, "before": 0},
+        {"account": "schwab-123", "stock": "NYSE:BRK.B", "quantity": 12, "before": 0},
+        {"account": "schwab-456", "stock": "NASDAQ:AAPL", "quantity": 10, "before": 0},
+    ]
+
+
+async def test_a_name_that_leaves_no_room_for_the_end_of_an_id_is_refused(running_task: TaskRunner) -> None:
+    sample = Path(__file__).parent / "brokers" / "schwab.csv"
+    ctx = running_task(QueueName.PORTFOLIO_SYNC, {"path": str(sample), "account": "x" * 37})
+    outcome = await portfolio_sync(sample.parent)(ctx)
+    assert isinstance(outcome, Failed)
+    assert outcome.error.endswith("has more than 40 characters; sync under a shorter name.")
+
+
+async def test_a_users_broken_list_is_a_failed_task(
+    tmp_path: Path, uploads: Path, running_task: TaskRunner
+) -> None:
+    (tmp_path / "instruments.csv").write_text("isin,symbol\n", encoding="utf-8")
+    (uploads / "export.csv").write_text(HEADER + "INFY,10,1500,\n", encoding="utf-8")
+    ctx = running_task(QueueName.PORTFOLIO_SYNC, payload("export.csv"))
+    outcome = await portfolio_sync(uploads, instruments=tmp_path)(ctx)
+    assert isinstance(outcome, Failed)
+    assert "instruments.csv cannot be used, for its row 1: 'exchange' is not in list" in outcome.error
+
+
+async def test_a_payload_may_say_what_the_columns_mean(uploads: Path, running_task: TaskRunner) -> None:
+    (uploads / "export.csv").write_text("Code,Held,Paid\nINFY,10,1500\n", encoding="utf-8")
+    columns = {"symbol": "Code", "quantity": "Held", "average price": "Paid"}
+    ctx = running_task(QueueName.PORTFOLIO_SYNC, payload("export.csv", columns=columns))
+    assert isinstance(await portfolio_sync(uploads)(ctx), Completed)

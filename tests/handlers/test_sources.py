@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from handlers.sources.base import NotCoveredError, SourceError
-from handlers.sources.opening import open_sources
+from handlers.sources.opening import SourceSettings, open_sources
 from handlers.sources.pace import Pace
 from handlers.sources.sample import SampleSource, sample_last_day, sample_stocks
 from handlers.stocks import Exchange, Stock
@@ -56,19 +56,21 @@ async def test_the_sample_does_not_cover_other_stocks_or_days() -> None:
         await SampleSource().daily_prices(AAPL, date(2026, 1, 1), date(2026, 2, 1))
 
 
+def prices_of(*names: str, url: str = "http://127.0.0.1:1") -> SourceSettings:
+    return SourceSettings(prices=names, yahoo_url=url, requests_per_second=100)
+
+
 async def test_sources_open_in_the_order_of_the_settings(server: HttpSource) -> None:
-    async with open_sources(["sample", "yahoo"], yahoo_base_url=server.url, requests_per_second=100) as (
-        sample,
-        yahoo,
-    ):
+    async with open_sources(prices_of("sample", "yahoo", url=server.url)) as sources:
+        sample, yahoo = sources.prices
         assert (sample.name, yahoo.name) == ("sample", "yahoo")
         await yahoo.daily_prices(AAPL, MONDAY, WEDNESDAY)
     assert "Stockdesk" in server.requests[0].headers["User-Agent"]
 
 
 async def test_a_source_that_does_not_exist_is_named() -> None:
-    with pytest.raises(ValueError, match="There is no price source 'stooq'; use one of yahoo, sample"):
-        async with open_sources(["stooq"], yahoo_base_url="http://127.0.0.1:1", requests_per_second=1):
+    with pytest.raises(ValueError, match="There is no source 'stooq'; use one of yahoo, sample"):
+        async with open_sources(prices_of("stooq")):
             pytest.fail("it opened")
 
 
@@ -77,5 +79,5 @@ async def test_certificates_that_cannot_be_read_are_one_sentence(monkeypatch: py
     with pytest.raises(
         SourceError, match=r"^The certificates .* cannot be read .*; correct or unset SSL_CERT_FILE"
     ):
-        async with open_sources(["yahoo"], yahoo_base_url="http://127.0.0.1:1", requests_per_second=1):
+        async with open_sources(prices_of("yahoo")):
             pytest.fail("it opened")

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from handlers.sources.base import BadDataError, Bar, NotCoveredError, SourceBusyError, SourceError
+from handlers.sources.http import Host
 from handlers.sources.pace import Pace
 from handlers.sources.yahoo import YahooSource
 from handlers.stocks import Exchange, Stock
@@ -149,7 +150,7 @@ async def test_yahoo_is_left_alone_by_everyone_until_its_retry_after_has_passed(
     now = 1000.0
     server.script = always(Reply(429, b"", {"Retry-After": "3600"}))
     async with httpx.AsyncClient() as client:
-        yahoo = YahooSource(client, Pace(1e6), server.url, monotonic=lambda: now)
+        yahoo = YahooSource(Host("Yahoo", server.url, client, Pace(1e6), monotonic=lambda: now))
         with pytest.raises(SourceBusyError, match="Yahoo answered 429"):
             await ask(yahoo)
         server.script = chart
@@ -184,7 +185,7 @@ async def test_who_waits_for_a_turn_while_yahoo_asks_to_be_left_alone_sends_noth
 
     async with httpx.AsyncClient() as client:
         pace = Pace(1, monotonic=lambda: 0.0, sleep=wait)
-        yahoo = YahooSource(client, pace, server.url, monotonic=lambda: 0.0)
+        yahoo = YahooSource(Host("Yahoo", server.url, client, pace, monotonic=lambda: 0.0))
         async with anyio.create_task_group() as group:
             group.start_soon(ask_and_be_refused, AAPL)
             group.start_soon(ask_and_be_refused, INFY)
@@ -201,7 +202,7 @@ async def test_a_retry_date_counts_from_the_server_s_own_clock() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(429, headers=headers))
     async with httpx.AsyncClient(transport=transport) as client:
         with pytest.raises(SourceBusyError) as caught:
-            await ask(YahooSource(client, Pace(1e6), "http://yahoo.test"))
+            await ask(YahooSource(Host("Yahoo", "http://yahoo.test", client, Pace(1e6))))
     assert caught.value.retry_after == timedelta(seconds=150)
 
 
@@ -209,7 +210,7 @@ async def test_a_server_that_does_not_answer_in_time_is_busy(server: HttpSource)
     server.gate.clear()
     async with httpx.AsyncClient(timeout=0.05) as client:
         with pytest.raises(SourceBusyError, match="Yahoo did not answer for NASDAQ:AAPL: ReadTimeout"):
-            await ask(YahooSource(client, Pace(1e6), server.url))
+            await ask(YahooSource(Host("Yahoo", server.url, client, Pace(1e6))))
 
 
 async def test_a_server_that_cannot_be_reached_is_busy() -> None:
@@ -218,7 +219,7 @@ async def test_a_server_that_cannot_be_reached_is_busy() -> None:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         async with httpx.AsyncClient() as client:
             with pytest.raises(SourceBusyError, match="did not answer"):
-                await ask(YahooSource(client, Pace(1e6), url))
+                await ask(YahooSource(Host("Yahoo", url, client, Pace(1e6))))
 
 
 async def test_an_answer_that_breaks_off_is_busy(server: HttpSource, yahoo: YahooSource) -> None:

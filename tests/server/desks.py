@@ -16,6 +16,12 @@ from server.desk import DATABASE_NAME, Desk, migrations
 from server.settings import Settings, load_settings
 
 TABLES = ("tasks", "holds", "snapshots", "holdings", "facts", "verdicts", "sessions", "attempts")
+# Of what no stand-in here has.
+NOTHING_BESIDE_PRICES: dict[str, Any] = {
+    "fundamentals_sources": ("none",),
+    "news_sources": ("none",),
+    "filing_sources": ("none",),
+}
 SAMPLE_DAY = date(2022, 12, 28)
 KITE_HEADER = '"Instrument","Qty.","Avg. cost","LTP","Invested","Cur. val","P&L","Net chg.","Day chg.",""'
 

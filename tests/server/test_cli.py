@@ -134,7 +134,9 @@ def test_a_home_of_a_newer_version_ends_a_command_with_one_sentence(typed: Typed
 
 def test_help_names_every_command(typed: Typed) -> None:
     ended = typed("--help")
-    commands = "demo serve worker status settings config release login takeover backup restore doctor install spend"
+    commands = (
+        "demo serve worker status settings config release login takeover backup restore doctor install spend"
+    )
     for command in commands.split():
         assert command in ended.stdout
 

@@ -20,7 +20,7 @@ from queues.store import claim_next, find_task
 from server.desk import Desk, open_desk
 from server.requests import request_fetch
 from server.settings import Settings
-from tests.server.desks import Agent, counts, csv_of, kite_csv, sample_settings
+from tests.server.desks import NOTHING_BESIDE_PRICES, Agent, counts, csv_of, kite_csv, sample_settings
 from tests.standins.http_source import HttpSource, Reply, Request, always, chart, chart_of, not_found
 
 KO, XOM, PFE = (Stock(symbol, Exchange.NYSE) for symbol in ("KO", "XOM", "PFE"))
@@ -36,7 +36,11 @@ def source() -> Iterator[HttpSource]:
 def settings(tmp_path: Path, source: HttpSource) -> Settings:
     """Prices come over HTTP, so that they can fail."""
     return sample_settings(
-        tmp_path / "home", price_sources=("yahoo",), yahoo_base_url=source.url, requests_per_second=100
+        tmp_path / "home",
+        price_sources=("yahoo",),
+        yahoo_base_url=source.url,
+        requests_per_second=100,
+        **NOTHING_BESIDE_PRICES,
     )
 
 

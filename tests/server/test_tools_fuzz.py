@@ -60,6 +60,9 @@ def right(schema: dict[str, Any], defs: dict[str, Any], name: str) -> st.SearchS
         return st.sampled_from(schema["enum"])
     if schema["type"] == "array":
         return st.lists(right(schema["items"], defs, name), max_size=4)
+    if schema["type"] == "object":
+        keys, values = (right(schema[part], defs, name) for part in ("propertyNames", "additionalProperties"))
+        return st.dictionaries(keys, values, max_size=4)
     return RIGHT[schema["type"]](schema, name)
 
 

@@ -60,6 +60,9 @@ class World:
             "STOCKDESK_MODEL": "claude-sonnet-4-5",
             "STOCKDESK_YAHOO_BASE_URL": self.prices.url,
             "STOCKDESK_REQUESTS_PER_SECOND": "100",
+            "STOCKDESK_FUNDAMENTALS_SOURCES": "none",
+            "STOCKDESK_NEWS_SOURCES": "none",
+            "STOCKDESK_FILING_SOURCES": "none",
             "STOCKDESK_LOG_LEVEL": "WARNING",
         }
         return {name: value for name, value in {**usual, **changes}.items() if value is not None}

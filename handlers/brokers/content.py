@@ -1,4 +1,4 @@
-"""A file on the server's disk as text, whatever program wrote it."""
+"""A file on the server's disk, and its text, whatever program wrote it."""
 
 import codecs
 import stat
@@ -10,33 +10,18 @@ from handlers.brokers.holding import BrokerFileError
 MAX_FILE_BYTES = 10_000_000
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_ZIP = b"PK\x03\x04"
 
 
-def read_text(path: Path) -> str:
-    """The whole text: UTF-8 with or without BOM, UTF-16 with one, else Windows-1252.
+def read_file(path: Path) -> bytes:
+    """All of its bytes.
 
     Raises:
-        BrokerFileError: no such file, not a regular file, not readable, too large, or not text.
+        BrokerFileError: no such file, not a regular file, not readable, or too large.
     """
-    content = _read(path)
-    if content.startswith(_ZIP):
-        raise BrokerFileError(f"{path} is an Excel workbook or a zip; save it as CSV and sync that file.")
-    if content.startswith(_UTF16):
-        return _decode(path, content, "utf-16")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return _decode(path, content, "cp1252")
-
-
-def _read(path: Path) -> bytes:
     try:
         # Before opening: to open a named pipe would wait for its writer forever.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise BrokerFileError(
-                f"{path} is not a regular file; name the CSV file that the broker exported."
-            )
+            raise BrokerFileError(f"{path} is not a regular file; name the file that the broker exported.")
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -54,10 +39,24 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _decode(path: Path, content: bytes, encoding: str) -> str:
+def decode(content: bytes) -> str:
+    """The whole text: UTF-8 with or without BOM, UTF-16 with one, else Windows-1252.
+
+    Raises:
+        BrokerFileError: not text.
+    """
+    if content.startswith(_UTF16):
+        return _decode(content, "utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return _decode(content, "cp1252")
+
+
+def _decode(content: bytes, encoding: str) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise BrokerFileError(
-            f"{path} is not text: byte {error.start} is not valid {encoding}; export it as CSV in UTF-8."
+            f"The file is not text: byte {error.start} is not valid {encoding}; export it as CSV in UTF-8."
         ) from error

@@ -1,0 +1,6 @@
+"""Which stock an ISIN or a ticker means, by lists that are bundled and lists that the user adds."""
+
+from handlers.instruments.isin import require_isin
+from handlers.instruments.lists import Instruments, InstrumentsError, bundled, load_instruments
+
+__all__ = ["Instruments", "InstrumentsError", "bundled", "load_instruments", "require_isin"]
