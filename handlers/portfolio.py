@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from handlers.brokers import Holding
+from handlers.brokers.holding import Holding
 from handlers.stocks import Exchange, Stock
 from queues.database import Transaction
 from queues.moments import from_micros

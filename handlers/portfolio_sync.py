@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import anyio.to_thread
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 
-from handlers.brokers import (
-    BrokerFileError,
-    Holding,
-    HoldingsFile,
-    Reading,
-    read_export,
-    read_file,
-)
+from handlers.brokers.holding import BrokerFileError, Holding, HoldingsFile
 from handlers.instruments import InstrumentsError, load_instruments
 from handlers.portfolio import QuantityChange, SnapshotDiff, compare_with_current, store_snapshot
 from handlers.sold import withdraw_sold
@@ -178,6 +171,10 @@ def _of_live(payload: SyncPayload, found: "LiveHoldings") -> _Read:
 
 
 def _read_file(payload: SyncPayload, uploads: Path, instruments: Path | None) -> _Read | Failed:
+    # In a thread, with the first file: servers that read none start faster.
+    from handlers.brokers.content import read_file  # noqa: PLC0415
+    from handlers.brokers.reader import Reading, read_export  # noqa: PLC0415
+
     try:
         reading = Reading(
             default_exchange=payload.default_exchange,

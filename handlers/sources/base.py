@@ -9,11 +9,13 @@ SourceError              the source answered, but not with what was asked for; a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from handlers.sources.figures import FundamentalsSource
 from handlers.stocks import Stock
-from handlers.texts import NewText
+
+if TYPE_CHECKING:  # prices alone, which every start of a server imports, need neither
+    from handlers.sources.figures import FundamentalsSource
+    from handlers.texts import NewText
 
 
 class SourceError(Exception):
@@ -84,7 +86,7 @@ class TextSource(Protocol):
         """Whether the source has anything of the stock's market; else it is not asked, and nothing is said of it."""
         ...
 
-    async def texts(self, stock: Stock, company: str | None) -> Sequence[NewText]:
+    async def texts(self, stock: Stock, company: str | None) -> "Sequence[NewText]":
         """What was published lately on the stock, as somebody else wrote it; at least one. `company` is its name.
 
         Raises:
@@ -97,6 +99,6 @@ class TextSource(Protocol):
 class Extras:
     """The sources of what comes beside prices, by kind, each kind in the order in which they are asked."""
 
-    fundamentals: Sequence[FundamentalsSource] = ()
+    fundamentals: "Sequence[FundamentalsSource]" = ()
     news: Sequence[TextSource] = ()
     filings: Sequence[TextSource] = ()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.analytics import PortfolioFact, Rate, portfolio_facts, read_betas
-from handlers.brokers import Holding
+from handlers.brokers.holding import Holding
 from handlers.facts import Fact, NewFact, store_facts
 from handlers.portfolio import AccountHolding, store_snapshot
 from handlers.stocks import Exchange, Stock

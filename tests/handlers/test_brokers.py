@@ -6,12 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.brokers import (
-    BrokerFileError,
-    BrokerFormat,
-    Holding,
-    read_holdings,
-)
+from handlers.brokers.holding import BrokerFileError, BrokerFormat, Holding
+from handlers.brokers.reader import read_holdings
 from handlers.sources.sample import sample_holdings, sample_stocks
 from handlers.stocks import Exchange, Stock
 

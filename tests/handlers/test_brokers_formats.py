@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 
-from handlers.brokers import BrokerFileError, BrokerFormat, HoldingsFile, Reading, read_export, read_holdings
+from handlers.brokers.holding import BrokerFileError, BrokerFormat, HoldingsFile
+from handlers.brokers.reader import Reading, read_export, read_holdings
 from handlers.instruments import load_instruments
 from handlers.stocks import Exchange
 

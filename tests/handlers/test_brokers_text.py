@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.brokers import MAX_FILE_BYTES, BrokerFileError, HoldingsFile, Reading, read_export, read_file
+from handlers.brokers.content import MAX_FILE_BYTES, read_file
+from handlers.brokers.holding import BrokerFileError, HoldingsFile
+from handlers.brokers.reader import Reading, read_export
 from handlers.stocks import Exchange
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.brokers import BrokerFileError, BrokerFormat, HoldingsFile, read_holdings
+from handlers.brokers.holding import BrokerFileError, BrokerFormat, HoldingsFile
+from handlers.brokers.reader import read_holdings
 from handlers.instruments import bundled
 from handlers.stocks import Exchange, Stock
 

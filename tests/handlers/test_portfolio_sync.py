@@ -9,7 +9,7 @@ import apsw
 import pytest
 from pydantic import ValidationError
 
-from handlers.brokers import Holding
+from handlers.brokers.holding import Holding
 from handlers.portfolio import accounts, current_holdings, held_exchanges, store_snapshot
 from handlers.portfolio_sync import SyncPayload, portfolio_sync
 from handlers.stocks import Exchange, Stock

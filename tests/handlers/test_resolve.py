@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from handlers.brokers import Holding
+from handlers.brokers.holding import Holding
 from handlers.portfolio import store_snapshot
 from handlers.prices import log_fetched
 from handlers.resolve import held_stocks, resolve_stocks

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from handlers.brokers import read_holdings
+from handlers.brokers.reader import read_holdings
 from handlers.market_calendar import is_session
 from handlers.portfolio import store_snapshot
 from handlers.stocks import Exchange

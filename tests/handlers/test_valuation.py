@@ -1,7 +1,7 @@
 from datetime import date
 from decimal import Decimal
 
-from handlers.brokers import Holding
+from handlers.brokers.holding import Holding
 from handlers.facts import NewFact, store_facts
 from handlers.portfolio import store_snapshot
 from handlers.stocks import Exchange, Stock

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from handlers.ai_analysis import analysis_task
-from handlers.brokers import Holding
+from handlers.brokers.holding import Holding
 from handlers.facts import Fact, NewFact, current_facts, store_facts
 from handlers.planning import fetch_task
 from handlers.portfolio import store_snapshot
