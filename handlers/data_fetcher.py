@@ -48,6 +48,7 @@ OLDEST_NEWEST = timedelta(days=10)
 
 NO_EXTRAS = Extras()
 NO_BENCHMARKS: Mapping[str, Stock] = {}
+NO_NAMES: Mapping[Stock, str] = {}
 
 
 NothingFound: TypeAlias = Callable[[Transaction, Task, Mapping[Stock, str]], None]
@@ -97,7 +98,7 @@ def data_fetcher(
         payload = FetchPayload.model_validate(ctx.task.payload)
         stocks = [parse_stock(stock) for stock in payload.stocks]
         await ctx.report(0, len(stocks), f"asking for {len(stocks)} stocks")
-        companies = await ctx.database.read(_companies)
+        companies = await ctx.database.read(_companies) if extras.news else NO_NAMES
         now = desk_clock()
         attempt = _Attempt(ctx, sources, extras, benchmarks, limiter, now, payload.force, companies)
         compared = await _bring_benchmarks(attempt, stocks)

@@ -113,10 +113,10 @@ class DeskTimetable:
     session_deadline: timedelta
 
     def next_after(self, schedule: Schedule, moment: datetime) -> datetime | None:
-        return next(_rule_of(schedule).times_after(moment), None)
+        return next(rule_of(schedule).times_after(moment), None)
 
     def is_same_day(self, schedule: Schedule, fire_at: datetime, moment: datetime) -> bool:
-        rule = _rule_of(schedule)
+        rule = rule_of(schedule)
         return rule.day_of(fire_at) == rule.day_of(moment)
 
     def fire(self, tx: Transaction, schedule: Schedule) -> Fired:
@@ -147,7 +147,8 @@ class DeskTimetable:
                 return plan_analysis(tx, stocks, options, now=self.clock())
 
 
-def _rule_of(schedule: Schedule) -> Rule:
+def rule_of(schedule: Schedule) -> Rule:
+    """When the schedule fires."""
     return _read_rule(json.dumps(schedule.rule))
 
 

@@ -1,5 +1,8 @@
 """What a person does to tasks: cancel, clear, retry."""
 
+import json
+from collections.abc import Collection
+
 from queues.database import Transaction
 from queues.dependents import reset_to_queued, revive_dependents
 from queues.ending import finish
@@ -30,10 +33,15 @@ def cancel_task(tx: Transaction, task_id: str, reason: str) -> Task:
     return find_task(tx, task_id)
 
 
-def clear_queue(tx: Transaction, queue: QueueName, reason: str) -> list[Task]:
-    """Cancel every queued task of this queue; the running one goes on. Returns the cancelled tasks."""
+def clear_queue(
+    tx: Transaction, queue: QueueName, reason: str, only: Collection[str] | None = None
+) -> list[Task]:
+    """Cancel every queued task of this queue, or `only` those; the running one goes on. Returns the cancelled tasks."""
     queued = tx.rows(
-        "SELECT id FROM tasks WHERE queue = :queue AND state = 'queued' ORDER BY seq", queue=queue
+        "SELECT id FROM tasks WHERE queue = :queue AND state = 'queued'"
+        " AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only))) ORDER BY seq",
+        queue=queue,
+        only=None if only is None else json.dumps(list(only)),
     )
     for (task_id,) in queued:
         # One may already be cancelled by the end of another.

@@ -8,7 +8,7 @@ from handlers.day import spoken
 from handlers.joining import withdraw
 from handlers.resolve import resolve_stocks
 from handlers.stocks import Stock, parse_exchange
-from queues.control import cancel_task, retry_task
+from queues.control import cancel_task, clear_queue, retry_task
 from queues.database import Transaction
 from queues.errors import DedupKeyTakenError, TaskStateError
 from queues.holds import approve_old, current_holds, hold_queue, release_queue
@@ -224,15 +224,11 @@ async def clear(desk: Desk, queue: QueueName, task_ids: Sequence[str]) -> ClearV
 
     def work(tx: Transaction) -> ClearView:
         running = queue_status(tx, queue).running
-        queued = [task_id for task_id in task_ids if find_task(tx, task_id).state is TaskState.QUEUED]
-        for task_id in queued:
-            # One may already be cancelled by the end of another.
-            if find_task(tx, task_id).state is TaskState.QUEUED:
-                cancel_task(tx, task_id, "The queue was cleared.")
+        cancelled = clear_queue(tx, queue, "The queue was cleared.", task_ids)
         return ClearView(
             queue=queue,
-            cancelled_tasks=len(queued),
-            cancelled=queued[:MOST_IDS],
+            cancelled_tasks=len(cancelled),
+            cancelled=[task.id for task in cancelled[:MOST_IDS]],
             still_running=None if running is None else running.id,
         )
 

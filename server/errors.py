@@ -14,6 +14,8 @@ from server.requests import RequestError
 # Of a list of a thousand, all may be wrong for one reason.
 MOST_EXPLAINED = 3
 MOST_SHOWN = 60
+# What can be foreseen: each message is a sentence that names the next step.
+FORESEEN = (RequestError, StockError, EngineError)
 
 
 @contextmanager
@@ -25,7 +27,7 @@ def told_to_the_model() -> Generator[None]:
     """
     try:
         yield
-    except (RequestError, StockError, EngineError) as error:
+    except FORESEEN as error:
         raise ToolError(str(error)) from error
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import Literal
 
 import anyio
@@ -181,6 +182,16 @@ def run_view(tx: Transaction, run_id: str) -> RunView:
     )
 
 
+def detail_of(tx: Transaction, task_id: str) -> TaskDetail:
+    """The task, its attempts and its run.
+
+    Raises:
+        UnknownTaskError: there is no such task.
+    """
+    task = find_task(tx, task_id)
+    return TaskDetail.of(tx, task, run_view(tx, task.run_id))
+
+
 async def task_detail(
     desk: Desk,
     task_id: str,
@@ -197,11 +208,7 @@ async def task_detail(
     Raises:
         UnknownTaskError: there is no such task.
     """
-
-    def read(tx: Transaction) -> TaskDetail:
-        task = find_task(tx, task_id)
-        return TaskDetail.of(tx, task, run_view(tx, task.run_id))
-
+    read = partial(detail_of, task_id=task_id)
     detail = await desk.database.read(read)
     with anyio.move_on_after(wait.total_seconds()):
         while not (detail.run.finished if wait_for == "run" else detail.task.state.is_finished):

@@ -15,13 +15,11 @@ from mcp.server.mcpserver import MCPServer
 from mcp.types import INVALID_PARAMS, Prompt
 from pydantic import Field
 
-from handlers.stocks import StockError
 from handlers.verdict import DISCLAIMER
-from queues.errors import EngineError
 from server import icons
 from server.desk import Desk
+from server.errors import FORESEEN
 from server.prompt_facts import Facts, change_facts, review_facts, stuck_facts, verdict_facts
-from server.requests import RequestError
 
 # Longer than any path; nothing else that a person types is as long.
 MOST_CHARACTERS = 1000
@@ -143,7 +141,7 @@ def told_to_the_client() -> Generator[None]:
     """
     try:
         yield
-    except (RequestError, StockError, EngineError) as error:
+    except FORESEEN as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
 
 

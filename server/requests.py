@@ -72,8 +72,19 @@ async def request_sync(desk: Desk, wish: SyncWish) -> EnqueueView:
             "Give exactly one of path (absolute or ~), csv_text (the file's content) and broker (a live account)."
         )
     upload = None if wish.csv_text is None else _upload_name(wish.csv_text)
+    payload = sync_payload(desk, wish, upload)
+    if payload.path is not None:
+        await anyio.to_thread.run_sync(_require_file, payload.path)
+    if wish.csv_text is not None and upload is not None:
+        await anyio.to_thread.run_sync(_keep_upload, desk.uploads / upload, wish.csv_text)
+    advice = " ".join([*(_what_follows(desk) if wish.then_review else ()), ADVICE])
+    return await _enqueue(desk, lambda _: Plan([sync_task(payload)], {}), advice)
+
+
+def sync_payload(desk: Desk, wish: SyncWish, upload: str | None = None) -> SyncPayload:
+    """What the task carries, `upload` in the place of a text; raises as `request_sync` for what cannot be used."""
     try:
-        payload = SyncPayload(
+        return SyncPayload(
             account=wish.account,
             default_exchange=_exchange(desk, wish.exchange),
             path=wish.path,
@@ -87,12 +98,6 @@ async def request_sync(desk: Desk, wish: SyncWish) -> EnqueueView:
         )
     except ValidationError as error:
         raise RequestError(sentence(error)) from error
-    if payload.path is not None:
-        await anyio.to_thread.run_sync(_require_file, payload.path)
-    if wish.csv_text is not None and upload is not None:
-        await anyio.to_thread.run_sync(_keep_upload, desk.uploads / upload, wish.csv_text)
-    advice = " ".join([*(_what_follows(desk) if wish.then_review else ()), ADVICE])
-    return await _enqueue(desk, lambda _: Plan([sync_task(payload)], {}), advice)
 
 
 async def request_review(

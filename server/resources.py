@@ -29,10 +29,9 @@ from queues.database import Transaction
 from queues.errors import EngineError, UnknownTaskError
 from queues.inspection import TaskFilter, list_tasks
 from queues.model import QueueName, Task
-from queues.store import find_task
 from server import icons
 from server.desk import Desk
-from server.inspection import desk_status, run_view, stock_of
+from server.inspection import desk_status, detail_of, stock_of
 from server.portfolio_views import portfolio_view
 from server.requests import RequestError
 from server.verdict_views import VerdictPage, verdict_page
@@ -186,8 +185,7 @@ def _json(view: View) -> str:
 def _task(tx: Transaction, task_id: str) -> TaskDetail:
     if not TASK_ID.fullmatch(task_id):
         raise ResourceNotFoundError(f"{task_id[:40]!r} is no id of a task; list_tasks shows the ids.")
-    task = find_task(tx, task_id)
-    return TaskDetail.of(tx, task, run_view(tx, task.run_id))
+    return detail_of(tx, task_id)
 
 
 def _verdict(tx: Transaction, desk: Desk, symbol: str) -> VerdictPage:

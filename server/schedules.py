@@ -6,9 +6,9 @@ from datetime import datetime, tzinfo
 from pydantic import ValidationError
 
 from handlers.day import spoken
-from handlers.portfolio_sync import LiveBroker, SyncPayload
+from handlers.portfolio_sync import SyncPayload
 from handlers.stocks import Exchange, parse_exchange
-from handlers.timetable import Rounds, Rule
+from handlers.timetable import Rounds, Rule, rule_of
 from queues.database import Transaction
 from queues.model import JsonObject, QueueName
 from queues.schedules import (
@@ -17,11 +17,12 @@ from queues.schedules import (
     Schedule,
     all_schedules,
     delete_schedule,
+    find_schedule,
     firings_of,
     store_schedule,
 )
 from server.desk import Desk, desk_timetable
-from server.requests import RequestError, sentence
+from server.requests import RequestError, SyncWish, sentence, sync_payload
 from server.views import View
 
 # A few for each queue: what is more is a client that sets them in circles.
@@ -57,7 +58,7 @@ class ScheduleView(View):
 
     @classmethod
     def of(cls, tx: Transaction, schedule: Schedule) -> "ScheduleView":
-        rule = Rule.model_validate(schedule.rule)
+        rule = rule_of(schedule)
         return cls(
             name=schedule.name,
             queue=schedule.queue,
@@ -126,14 +127,10 @@ async def put_schedule(
     cron: str,
     timezone: str | None,
     trading_days_of: str | None,
-    path: str | None,
-    broker: LiveBroker | None,
-    account: str,
-    exchange: str | None,
-    then_review: bool,
+    sync: SyncWish,
     turn_on: bool,
 ) -> ScheduleChange:
-    """Store or replace one schedule; it works only once it is turned on.
+    """Store or replace one schedule; it works only once it is turned on. `sync` is for portfolio_sync alone.
 
     Raises:
         RequestError: the rule cannot be meant, or the queue needs or takes no path.
@@ -141,7 +138,7 @@ async def put_schedule(
     """
     market = None if trading_days_of is None else parse_exchange(trading_days_of)
     rule = _rule(desk, cron, timezone, market)
-    payload = _payload(desk, queue, path, broker, account, exchange, then_review=then_review)
+    payload = _payload(desk, queue, sync)
 
     def work(tx: Transaction) -> ScheduleChange:
         known = [each.name for each in all_schedules(tx)]
@@ -179,39 +176,19 @@ def _rule(desk: Desk, cron: str, timezone: str | None, market: Exchange | None) 
         raise RequestError(sentence(error)) from error
 
 
-def _payload(
-    desk: Desk,
-    queue: QueueName,
-    path: str | None,
-    broker: LiveBroker | None,
-    account: str,
-    exchange: str | None,
-    *,
-    then_review: bool,
-) -> JsonObject:
+def _payload(desk: Desk, queue: QueueName, sync: SyncWish) -> JsonObject:
     if queue is not QueueName.PORTFOLIO_SYNC:
-        if path is not None or broker is not None or then_review:
+        if sync.path is not None or sync.broker is not None or sync.then_review:
             raise RequestError(
                 f"path, broker and then_review belong to portfolio_sync; a schedule of {queue} takes none of them."
             )
         analyst = desk.settings.analyst if queue is QueueName.AI_ANALYSIS else None
         return Rounds(analyst=analyst).model_dump(mode="json")
-    if (path is None) == (broker is None):
+    if (sync.path is None) == (sync.broker is None):
         raise RequestError(
             "A schedule of portfolio_sync needs either path, the export that it reads each time, or broker."
         )
-    try:
-        payload = SyncPayload(
-            account=account,
-            default_exchange=desk.settings.default_exchange if exchange is None else parse_exchange(exchange),
-            path=path,
-            broker=broker,
-            then_review=then_review,
-            analyst=desk.settings.analyst if then_review else None,
-        )
-    except ValidationError as error:
-        raise RequestError(sentence(error)) from error
-    return payload.model_dump(mode="json")
+    return sync_payload(desk, sync).model_dump(mode="json")
 
 
 async def remove_schedule(desk: Desk, name: str) -> ScheduleChange:
@@ -222,9 +199,8 @@ async def remove_schedule(desk: Desk, name: str) -> ScheduleChange:
     """
 
     def work(tx: Transaction) -> ScheduleChange:
-        view = next((ScheduleView.of(tx, each) for each in all_schedules(tx) if each.name == name), None)
+        view = ScheduleView.of(tx, find_schedule(tx, name))
         delete_schedule(tx, name)
-        assert view is not None
         return ScheduleChange(schedule=view, message=f"{name} is deleted; what it enqueued stays.")
 
     return await desk.database.write(work)

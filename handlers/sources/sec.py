@@ -130,7 +130,7 @@ class Sec:
 
     def __init__(self, hosts: tuple[Host, Host] | None) -> None:
         self._hosts = hosts
-        self._companies: tuple[datetime, Sequence[Company]] | None = None
+        self._companies: tuple[datetime, Mapping[str, Company]] | None = None
 
     def covers(self, stock: Stock) -> bool:
         return stock.exchange.currency == "USD"
@@ -160,18 +160,21 @@ class Sec:
 
     async def companies(self) -> Sequence[Company]:
         """All that the SEC knows by symbol."""
+        return list(dict.fromkeys((await self._by_symbol()).values()))
+
+    async def _by_symbol(self) -> Mapping[str, Company]:
         files, _ = self._require_hosts()
         if self._companies is None or files.now() - self._companies[0] > _TICKERS_KEPT:
             path = "/files/company_tickers.json"
             listed = await _ask(files, _Tickers, path, "its list of tickers", _TICKERS_KEPT)
-            self._companies = files.now(), _companies(listed.root.values())
+            known = _companies(listed.root.values())
+            self._companies = files.now(), {symbol: each for each in known for symbol in each.symbols}
         return self._companies[1]
 
     async def _company(self, stock: Stock) -> Company:
-        symbol = stock.symbol.replace(".", "-")
-        for company in await self.companies():
-            if symbol in company.symbols:
-                return company
+        company = (await self._by_symbol()).get(stock.symbol.replace(".", "-"))
+        if company is not None:
+            return company
         raise NotCoveredError(f"The SEC's list of tickers does not have {stock}.")
 
     def _require_hosts(self) -> tuple[Host, Host]:

@@ -9,6 +9,7 @@ from queues.model import QueueName
 from server import icons, schedules
 from server.desk import Desk
 from server.errors import told_to_the_model
+from server.requests import SyncWish
 from server.schedules import ScheduleChange, ScheduleList
 from server.tools.arguments import CONTROL, DESTROY, READ, ExchangeCode, ExportPath, Live
 
@@ -83,11 +84,9 @@ def add_schedule_tools(mcp: MCPServer, desk: Desk) -> None:
                 cron=cron,
                 timezone=timezone,
                 trading_days_of=trading_days_of,
-                path=path,
-                broker=broker,
-                account=account,
-                exchange=exchange,
-                then_review=then_review,
+                sync=SyncWish(
+                    path=path, broker=broker, account=account, exchange=exchange, then_review=then_review
+                ),
                 turn_on=turn_on,
             )
 
