@@ -1,9 +1,12 @@
 """The tools. Each validates by its types, makes one call, and answers with one view."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from inspect import cleandoc
 from typing import Any, cast
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.tools import Tool, ToolManager
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 
 from server.desk import Desk
@@ -20,14 +23,44 @@ ArgModelBase.model_config["extra"] = "forbid"
 
 
 def add_tools(mcp: MCPServer, desk: Desk) -> None:
-    """Register every tool, in the order in which a review uses them."""
+    """Register every tool, in the order in which a review uses them; they are made when one is first asked for."""
+    before = mcp._tool_manager.list_tools()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] (no public way)
+    mcp._tool_manager = _MadeAtFirstUse(before, partial(_make, mcp, desk))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+class _MadeAtFirstUse(ToolManager):
+    """A client's first request need not wait for schemas: to make them takes a tenth of the whole start."""
+
+    def __init__(self, tools: list[Tool], make: Callable[[], None]) -> None:
+        super().__init__(tools=tools)
+        self._make: Callable[[], None] | None = make
+
+    def get_tool(self, name: str) -> Tool | None:
+        self._complete()
+        return super().get_tool(name)
+
+    def list_tools(self) -> list[Tool]:
+        self._complete()
+        return super().list_tools()
+
+    def _complete(self) -> None:
+        make, self._make = self._make, None
+        if make is not None:
+            make()
+            _polish(self._tools.values())
+
+
+def _make(mcp: MCPServer, desk: Desk) -> None:
     add_enqueue_tools(mcp, desk)
     add_inspection_tools(mcp, desk)
     add_control_tools(mcp, desk)
     add_result_tools(mcp, desk)
     add_spend_tool(mcp, desk)
     add_schedule_tools(mcp, desk)
-    for tool in mcp._tool_manager.list_tools():  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] (no public way)
+
+
+def _polish(tools: Iterable[Tool]) -> None:
+    for tool in tools:
         tool.description = cleandoc(tool.description)  # the SDK shows docstrings with their indentation
         tool.parameters = _untitled(tool.parameters)
         tool.fn_metadata.output_schema = _untitled(tool.fn_metadata.output_schema)
