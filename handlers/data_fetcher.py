@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 import anyio
 
-from handlers.facts import NewFact, store_facts
-from handlers.fetch_extras import bring_figures, bring_texts
-from handlers.fetch_findings import Busy, Extra, Fetched, Finding, Fresh, Missing, result_of, status
+from handlers.computing import compute
+from handlers.facts import store_facts
+from handlers.fetch_extras import bring_extras
+from handlers.fetch_facts import Made, Market, made_of
+from handlers.fetch_findings import Busy, Fetched, Finding, Fresh, Missing, result_of, status
 from handlers.fetch_task import FetchPayload
 from handlers.freshness import expected_session, is_fresh, was_asked_for
-from handlers.fundamentals import fundamental_facts
-from handlers.indicators import benchmark_facts, price_facts
 from handlers.outcomes import fill_outcomes
 from handlers.portfolio import current_holdings
 from handlers.prices import (
@@ -30,8 +30,6 @@ from handlers.prices import (
     stored_bars,
 )
 from handlers.sources.base import Bar, Extras, NotCoveredError, PriceSource, SourceBusyError, SourceError
-from handlers.sources.figures import FundamentalFigure
-from handlers.sources.soundness import missing_sessions
 from handlers.stocks import Stock, parse_stock
 from handlers.texts import store_texts
 from queues.clock import Clock
@@ -67,6 +65,7 @@ class _Attempt:
     now: datetime
     force: bool
     companies: Mapping[Stock, str]
+    markets: Mapping[str, Market] = field(default_factory=dict[str, Market])
     findings: dict[Stock, Finding] = field(default_factory=dict[Stock, Finding])
 
     @property
@@ -102,6 +101,7 @@ def data_fetcher(
         now = desk_clock()
         attempt = _Attempt(ctx, sources, extras, benchmarks, limiter, now, payload.force, companies)
         compared = await _bring_benchmarks(attempt, stocks)
+        attempt.markets = await ctx.database.read(partial(_markets, attempt=attempt))
         await _bring_all(attempt, stocks)
         findings = [attempt.findings[stock] for stock in stocks]
         if any(isinstance(finding, Fetched) for finding in compared):
@@ -134,6 +134,14 @@ async def _bring_benchmarks(attempt: _Attempt, stocks: Sequence[Stock]) -> list[
         elif not await attempt.ctx.database.read(partial(was_asked_for, stock=benchmark, now=attempt.now)):
             findings.append(await _ask_all(attempt, benchmark, NO_EXTRAS))
     return findings
+
+
+def _markets(tx: Transaction, attempt: _Attempt) -> Mapping[str, Market]:
+    since = (attempt.now - HISTORY).date()
+    return {
+        currency: Market(benchmark, stored_bars(tx, benchmark, since))
+        for currency, benchmark in attempt.benchmarks.items()
+    }
 
 
 async def _fill_fresh(attempt: _Attempt, findings: Sequence[Finding]) -> None:
@@ -183,14 +191,14 @@ async def _ask_all(attempt: _Attempt, stock: Stock, extras: Extras) -> Finding:
         except SourceError as error:
             refusals.append(error)
         else:
-            told = await _store(attempt, stock, bars, source, through, extras)
+            made = await _store(attempt, stock, bars, source, through, extras)
             return Fetched(
                 stock=stock,
                 source=source.name,
                 newest=bars[-1].day,
                 passed_over=tuple(map(str, refusals)),
-                missing_sessions=missing_sessions(bars, stock.exchange),
-                extras=told,
+                missing_sessions=made.missing_sessions,
+                extras=made.told,
             )
     return await _without_prices(attempt, stock, refusals, through)
 
@@ -213,37 +221,21 @@ async def _store(
     source: PriceSource,
     through: date,
     extras: Extras,
-) -> tuple[Extra, ...]:
-    """Store the prices with what the extras give beside them."""
-    figures, told = await bring_figures(extras, stock, bars, attempt.limiter)
-    texts, told_of_texts = await bring_texts(extras, stock, attempt.companies.get(stock), attempt.limiter)
+) -> Made:
+    """Store the prices with what the extras give beside them, and what is made of both."""
+    brought = await bring_extras(extras, stock, attempt.companies.get(stock), attempt.limiter)
+    market = attempt.markets.get(stock.exchange.currency)
+    made = await compute(made_of, stock, bars, source.citation, market, brought)
 
     def work(tx: Transaction) -> None:
         store_bars(tx, stock, bars, source.name)
-        benchmark = attempt.benchmarks.get(stock.exchange.currency)
-        store_facts(tx, stock, _facts(tx, stock, bars, source.citation, benchmark, figures))
-        store_texts(tx, stock, texts)
+        store_facts(tx, stock, made.facts)
+        store_texts(tx, stock, made.texts)
         log_fetched(tx, stock, source.name, through, attempt.ctx.task.id)
         fill_outcomes(tx, stock)
 
     await attempt.ctx.commit(work)
-    return (*told, *told_of_texts)
-
-
-def _facts(
-    tx: Transaction,
-    stock: Stock,
-    bars: Sequence[Bar],
-    source: str,
-    benchmark: Stock | None,
-    figures: Sequence[FundamentalFigure],
-) -> list[NewFact]:
-    currency = stock.exchange.currency
-    facts = [*price_facts(bars, currency, source), *fundamental_facts(figures, bars, currency)]
-    if benchmark not in (None, stock):  # a stock beside itself says nothing
-        compared = stored_bars(tx, benchmark, bars[0].day)
-        facts += benchmark_facts(bars, benchmark, compared, source)
-    return facts
+    return made
 
 
 async def _without_prices(

@@ -1,17 +1,26 @@
 """What a fetch brings beside prices, as well as it can: no failure here takes anything from the prices."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import anyio
 
 from handlers.fetch_findings import Extra
-from handlers.fundamentals import left_out
-from handlers.sources.base import Bar, Extras, SourceError
+from handlers.sources.base import Extras, SourceError
 from handlers.sources.figures import FundamentalFigure
 from handlers.stocks import Stock
 from handlers.texts import NewText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """Of each kind what the first source gave that has some; `told` is how the task's result tells it."""
+
+    figures: Sequence[FundamentalFigure]
+    news: Sequence[NewText]
+    filings: Sequence[NewText]
+    told: Sequence[Extra]
 
 
 class _Named(Protocol):
@@ -25,47 +34,34 @@ _Source = TypeVar("_Source", bound=_Named)
 _Part = TypeVar("_Part")
 
 
-async def bring_figures(
-    extras: Extras, stock: Stock, bars: Sequence[Bar], limiter: anyio.CapacityLimiter
-) -> tuple[Sequence[FundamentalFigure], list[Extra]]:
-    """The figures of the first source that has some, and which ratios with these prices they do not give."""
-    figures, told = await _first(
-        "fundamentals", stock, extras.fundamentals, lambda source: source.figures(stock), limiter
-    )
-    note = " ".join(left_out(figures, bars, stock.exchange.currency))
-    return figures, [replace(extra, note=note) for extra in told]
-
-
-async def bring_texts(
+async def bring_extras(
     extras: Extras, stock: Stock, company: str | None, limiter: anyio.CapacityLimiter
-) -> tuple[Sequence[NewText], list[Extra]]:
-    """News from the first source that has some, and filings from the first of those."""
-    news, told = await _first(
-        "news", stock, extras.news, lambda source: source.texts(stock, company), limiter
-    )
-    filings, told_too = await _first(
-        "filings", stock, extras.filings, lambda source: source.texts(stock, company), limiter
-    )
-    return [*news, *filings], [*told, *told_too]
+) -> Brought:
+    told: list[Extra] = []
 
+    async def first(
+        kind: str, configured: Sequence[_Source], ask: Callable[[_Source], Awaitable[Sequence[_Part]]]
+    ) -> Sequence[_Part]:
+        sources = [source for source in configured if source.covers(stock)]
+        refusals: list[str] = []
+        for source in sources:
+            try:
+                async with limiter:
+                    parts = await ask(source)
+            except SourceError as error:
+                refusals.append(str(error))
+            else:
+                told.append(
+                    Extra(kind=kind, source=source.name, count=len(parts), passed_over=tuple(refusals))
+                )
+                return parts
+        if sources:
+            told.append(Extra(kind=kind, source=None, passed_over=tuple(refusals)))
+        return []
 
-async def _first(
-    kind: str,
-    stock: Stock,
-    configured: Sequence[_Source],
-    ask: Callable[[_Source], Awaitable[Sequence[_Part]]],
-    limiter: anyio.CapacityLimiter,
-) -> tuple[Sequence[_Part], list[Extra]]:
-    sources = [source for source in configured if source.covers(stock)]
-    refusals: list[str] = []
-    for source in sources:
-        try:
-            async with limiter:
-                parts = await ask(source)
-        except SourceError as error:
-            refusals.append(str(error))
-        else:
-            return parts, [
-                Extra(kind=kind, source=source.name, count=len(parts), passed_over=tuple(refusals))
-            ]
-    return [], [Extra(kind=kind, source=None, passed_over=tuple(refusals))] if sources else []
+    return Brought(
+        figures=await first("fundamentals", extras.fundamentals, lambda source: source.figures(stock)),
+        news=await first("news", extras.news, lambda source: source.texts(stock, company)),
+        filings=await first("filings", extras.filings, lambda source: source.texts(stock, company)),
+        told=told,
+    )

@@ -14,12 +14,21 @@ from handlers.facts import NewFact
 from handlers.reported import Amount, Reports
 from handlers.sources.base import Bar
 from handlers.sources.figures import Concept, FundamentalFigure
+from handlers.splits import on_todays_shares, splits_of, why_none_per_share
 
 # Twelve months of an annual report, and time to file the next.
 OLDEST = timedelta(days=500)
 # Earnings per share, net income and shares agree but for dilution, new shares and bought ones. Beyond that a split lies
 # between them, or the shares are those of one class.
 _AGREE = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Fundamentals:
+    """`left_out` has a sentence for each ratio that the figures are enough for, but that would mean something else."""
+
+    facts: Sequence[NewFact]
+    left_out: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +40,17 @@ class _LeftOut:
 
 def fundamental_facts(
     figures: Sequence[FundamentalFigure], bars: Sequence[Bar], currency: str
-) -> list[NewFact]:
+) -> Fundamentals:
     """What the figures are enough for; `bars` are the stock's prices in `currency`, oldest first.
 
-    Without figures or bars, none. Facts of figures alone are as of the period's end, those with a price in them as of
-    its day.
+    Without figures or bars, nothing. Facts of figures alone are as of the period's end, those with a price in them as
+    of its day. The splits of the bars are worked into what was reported before them.
     """
-    return [found for found in _findings(figures, bars, currency) if isinstance(found, NewFact)]
-
-
-def left_out(figures: Sequence[FundamentalFigure], bars: Sequence[Bar], currency: str) -> list[str]:
-    """One sentence for each ratio that the figures would be enough for, but that would mean something else."""
-    return [found.reason for found in _findings(figures, bars, currency) if isinstance(found, _LeftOut)]
+    found = list(_findings(figures, bars, currency))
+    return Fundamentals(
+        [each for each in found if isinstance(each, NewFact)],
+        [each.reason for each in found if isinstance(each, _LeftOut)],
+    )
 
 
 def _findings(
@@ -50,12 +58,16 @@ def _findings(
 ) -> Iterator[NewFact | _LeftOut]:
     if not figures or not bars:
         return
-    reports = Reports.of(figures, currency, since=bars[-1].day - OLDEST)
+    splits = splits_of(bars)
+    reports = Reports.of(list(on_todays_shares(figures, splits)), currency, since=bars[-1].day - OLDEST)
     yield from _sums(reports)
     yield from _margins(reports)
     yield from _balance(reports)
     yield from _growth(reports)
-    yield from _per_share(reports, bars[-1], currency)
+    if why := why_none_per_share(figures, splits):
+        yield _LeftOut(f"No diluted_eps_ttm, pe_ttm and pb: {why}.")
+    else:
+        yield from _per_share(reports, bars[-1], currency)
 
 
 def _sums(reports: Reports) -> Iterator[NewFact]:
@@ -87,6 +99,8 @@ def _free_cash_flow(reports: Reports) -> Mapping[date, Amount]:
 def _margins(reports: Reports) -> Iterator[NewFact]:
     revenue = reports.ttm(Concept.REVENUE)
     for name, part in (
+        ("gross_margin_ttm", reports.ttm(Concept.GROSS_PROFIT)),
+        ("operating_margin_ttm", reports.ttm(Concept.OPERATING_INCOME)),
         ("net_margin_ttm", reports.ttm(Concept.NET_INCOME)),
         ("free_cash_flow_margin_ttm", _free_cash_flow(reports)),
     ):
@@ -140,10 +154,7 @@ def _grown(name: str, new: Amount, old: Amount) -> Iterator[NewFact]:
 
 
 def _per_share(reports: Reports, last: Bar, currency: str) -> Iterator[NewFact | _LeftOut]:
-    """Price by earnings and by book value; only where earnings per share, net income and shares agree.
-
-    A split after the newest report is not seen here: the price knows of it, the report does not.
-    """
+    """Price by earnings and by book value; only where earnings per share, net income and shares agree."""
     earnings, incomes = reports.ttm(Concept.DILUTED_EPS), reports.ttm(Concept.NET_INCOME)
     shares, equity = _newest(reports.instants(Concept.SHARES)), _newest(reports.instants(Concept.EQUITY))
     ends = earnings.keys() & incomes.keys()

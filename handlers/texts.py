@@ -40,6 +40,11 @@ class NewText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CleanText(NewText):
+    """A text as it is stored: only `clean_texts` makes one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredText:
     """A cleaned text. `id` (`t` and a number) stays valid for good. `url` is http or https, and in no prompt."""
 
@@ -52,18 +57,34 @@ class StoredText:
     published_at: datetime
 
 
-def store_texts(tx: Transaction, stock: Stock, texts: Sequence[NewText]) -> list[str]:
-    """Store what is not known yet; returns a sentence for each text that was refused."""
-    refused: list[str] = []
+def clean_texts(stock: Stock, texts: Sequence[NewText]) -> tuple[list[CleanText], list[str]]:
+    """What can be stored, and a sentence for each text that cannot. A long one takes a tenth of a second."""
+    kept, refused = list[CleanText](), list[str]()
     for text in texts:
         title, source = cut(plain_text(text.title), MAX_TITLE), cut(plain_text(text.source), MAX_SOURCE)
-        if not (title and source):
+        if title and source:
+            kept.append(
+                CleanText(
+                    kind=text.kind,
+                    title=title,
+                    body=cut(plain_text(text.body), MAX_BODY),
+                    source=source,
+                    url=_web_address(text.url),
+                    published_at=text.published_at,
+                )
+            )
+        else:
             lacks = "source" if title else "title"
             refused.append(
                 f"A {text.kind} text on {stock} of {text.published_at:%Y-%m-%d} has no readable {lacks}; it is not"
                 " stored."
             )
-            continue
+    return kept, refused
+
+
+def store_texts(tx: Transaction, stock: Stock, texts: Sequence[CleanText]) -> None:
+    """Store what is not known yet."""
+    for text in texts:
         tx.run(
             "INSERT INTO texts (symbol, exchange, kind, title, body, source, url, published_at, fetched_at)"
             " VALUES (:symbol, :exchange, :kind, :title, :body, :source, :url, :published_at, :now)"
@@ -71,14 +92,13 @@ def store_texts(tx: Transaction, stock: Stock, texts: Sequence[NewText]) -> list
             symbol=stock.symbol,
             exchange=stock.exchange.value,
             kind=text.kind,
-            title=title,
-            body=cut(plain_text(text.body), MAX_BODY),
-            source=source,
-            url=_web_address(text.url),
+            title=text.title,
+            body=text.body,
+            source=text.source,
+            url=text.url,
             published_at=to_micros(text.published_at),
             now=tx.micros,
         )
-    return refused
 
 
 def recent_texts(tx: Transaction, stock: Stock, now: datetime) -> list[StoredText]:

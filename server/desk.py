@@ -91,7 +91,8 @@ def _handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> dict[s
     """The handlers by kind; what they have opened is closed with `stack`."""
 
     async def fetcher() -> Handler:
-        await anyio.to_thread.run_sync(import_module, "handlers.sources.opening")
+        for module in ("handlers.data_fetcher", "handlers.no_data", "handlers.sources.opening"):
+            await anyio.to_thread.run_sync(import_module, module)
         from handlers.data_fetcher import data_fetcher  # noqa: PLC0415 (see _at_first_task)
         from handlers.no_data import judge_without_data  # noqa: PLC0415
         from handlers.sources.opening import open_sources  # noqa: PLC0415

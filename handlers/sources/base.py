@@ -46,7 +46,8 @@ class Bar:
     """One trading day of a stock, in the currency of its exchange.
 
     `close` is the price at the end of the session, with later splits worked in; `adj_close` has dividends
-    worked in too, so that its changes are total returns. None is what the source does not give.
+    worked in too, so that its changes are total returns. From a bar with a `split` on, so many shares stand for one
+    of before: 4 for a split of 4 for 1. None is what the source does not give.
     """
 
     day: date
@@ -56,6 +57,7 @@ class Bar:
     high: float | None = None
     low: float | None = None
     volume: int | None = None
+    split: float | None = None
 
 
 class PriceSource(Protocol):

@@ -13,6 +13,8 @@ class Concept(StrEnum):
     """What a figure counts; over a period, or (the last three) at its end."""
 
     REVENUE = "revenue"
+    GROSS_PROFIT = "gross_profit"
+    OPERATING_INCOME = "operating_income"
     NET_INCOME = "net_income"
     DILUTED_EPS = "diluted_eps"
     OPERATING_CASH_FLOW = "operating_cash_flow"

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-import anyio.to_thread
-
+from handlers.computing import compute
 from handlers.sources.base import BadDataError, Bar, NotCoveredError
 from handlers.sources.soundness import require_sound
 from handlers.stocks import Stock
@@ -29,7 +28,10 @@ class FolderSource:
 
     async def daily_prices(self, stock: Stock, start: date, end: date) -> Sequence[Bar]:
         """As `PriceSource`; a file with one bad row is refused whole."""
-        name, bars = await anyio.to_thread.run_sync(self._read, stock)
+        return await compute(self._history, stock, start, end)
+
+    def _history(self, stock: Stock, start: date, end: date) -> Sequence[Bar]:
+        name, bars = self._read(stock)
         bars = [bar for bar in bars if start <= bar.day <= end]
         if not bars:
             raise NotCoveredError(f"{name} has no prices of {stock} from {start} to {end}.")
@@ -90,6 +92,7 @@ def _bar(place: str, row: Mapping[str, str]) -> Bar:
             high=_number(row, "high"),
             low=_number(row, "low"),
             volume=None if volume is None else int(volume),
+            split=_number(row, "split"),
         )
     except (ValueError, OverflowError) as error:
         raise BadDataError(f"{place}: {error}; dates are YYYY-MM-DD, numbers plain like 1234.5.") from error

@@ -12,8 +12,9 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from handlers.computing import compute
 from handlers.sources.base import BadDataError, NotCoveredError, SourceError
-from handlers.sources.http import Host
+from handlers.sources.http import Answer, Host
 from handlers.sources.yahoo import yahoo_symbol
 from handlers.stocks import Stock
 from handlers.texts import NewText
@@ -46,8 +47,7 @@ class GoogleNews:
             "gl": country,
             "ceid": f"{country}:en",
         }
-        feed = await _feed(self._host, "/rss/search", query, stock)
-        return _texts(feed, self._host, stock)
+        return await _news(self._host, "/rss/search", query, stock)
 
 
 class YahooNews:
@@ -62,8 +62,7 @@ class YahooNews:
     async def texts(self, stock: Stock, company: str | None) -> Sequence[NewText]:  # noqa: ARG002 (the protocol's)
         """As `TextSource`, by symbol, with the summary that Yahoo gives."""
         query = {"s": yahoo_symbol(stock), "region": "US", "lang": "en-US"}
-        feed = await _feed(self._host, "/rss/2.0/headline", query, stock)
-        return _texts(feed, self._host, stock)
+        return await _news(self._host, "/rss/2.0/headline", query, stock)
 
 
 def _spoken(company: str) -> str:
@@ -71,10 +70,14 @@ def _spoken(company: str) -> str:
     return _LEGAL_FORM.sub("", company.replace('"', " ").strip())
 
 
-async def _feed(host: Host, path: str, query: dict[str, str], stock: Stock) -> Element:
+async def _news(host: Host, path: str, query: dict[str, str], stock: Stock) -> Sequence[NewText]:
     answer = await host.get(path, f"news on {stock}", query, keep=_KEEP)
     if not answer.is_success:
         raise SourceError(f"{host.name} answered {answer.status} for news on {stock}.")
+    return await compute(lambda: _texts(_feed(answer, host, stock), host, stock))
+
+
+def _feed(answer: Answer, host: Host, stock: Stock) -> Element:
     try:
         feed = fromstring(answer.body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:  # the last two: its encoding

@@ -1,15 +1,16 @@
 """The sources that the settings name, opened together: one HTTP client, one pace per host, one cache."""
 
+import gc
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
 import anyio.to_thread
 import httpx
 
+from handlers.market_calendar import load_holidays
 from handlers.sources.base import Extras, PriceSource, SourceError, TextSource
 from handlers.sources.cache import Cache
 from handlers.sources.figures import FundamentalsSource
@@ -68,10 +69,19 @@ async def open_sources(settings: SourceSettings) -> AsyncGenerator[Sources]:
         ValueError: a name that is none.
         SourceError: the certificates cannot be read.
     """
-    # The calendar of the first prices needs it: a fifth of a second, for which no event loop should stand still.
-    await anyio.to_thread.run_sync(import_module, "holidays")
+    await _load_calendar()
     async with await new_client() as client:
         yield _sources(settings, client)
+
+
+async def _load_calendar() -> None:
+    """Neither the import nor, later, a search for garbage in what it brought may hold up the event loop."""
+    gc.disable()
+    try:
+        await anyio.to_thread.run_sync(load_holidays)
+    finally:
+        gc.freeze()  # with all that is imported by now, which takes a twelfth of a second to look through
+        gc.enable()
 
 
 def _sources(settings: SourceSettings, client: httpx.AsyncClient) -> Sources:

@@ -7,16 +7,16 @@ The SEC wants a User-Agent with a contact, and at most 10 requests a second (sec
 `data.sec.gov/submissions/CIK##########.json` is `{"filings": {"recent": {"form": […], "filingDate": […], …}}}`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
 from itertools import islice
 from typing import Self, TypeVar
 
-import anyio.to_thread
-from pydantic import BaseModel, RootModel, model_validator
+from pydantic import BaseModel, Field, RootModel, model_validator
 
+from handlers.computing import compute
 from handlers.sources.base import NotCoveredError, SourceError
 from handlers.sources.figures import INSTANTS, Concept, FundamentalFigure
 from handlers.sources.http import Host, parse
@@ -25,22 +25,21 @@ from handlers.texts import NewText
 
 CITATION = "SEC companyfacts"
 # The first that a company uses goes before the others; which one is its own choice, and changes over the years.
-_TAGS: Mapping[Concept, Sequence[tuple[str, str]]] = {
+_TAGS: Mapping[Concept, Sequence[str]] = {
     Concept.REVENUE: [
-        ("us-gaap", "RevenueFromContractWithCustomerExcludingAssessedTax"),
-        ("us-gaap", "Revenues"),
-        ("us-gaap", "SalesRevenueNet"),
+        "RevenueFromContractWithCustomerExcludingAssessedTax",
+        "Revenues",
+        "SalesRevenueNet",
     ],
-    Concept.NET_INCOME: [("us-gaap", "NetIncomeLoss")],
-    Concept.DILUTED_EPS: [("us-gaap", "EarningsPerShareDiluted")],
-    Concept.OPERATING_CASH_FLOW: [("us-gaap", "NetCashProvidedByUsedInOperatingActivities")],
-    Concept.CAPEX: [
-        ("us-gaap", "PaymentsToAcquirePropertyPlantAndEquipment"),
-        ("us-gaap", "PaymentsToAcquireProductiveAssets"),
-    ],
-    Concept.EQUITY: [("us-gaap", "StockholdersEquity")],
-    Concept.DEBT: [("us-gaap", "DebtLongtermAndShorttermCombinedAmount"), ("us-gaap", "LongTermDebt")],
-    Concept.SHARES: [("dei", "EntityCommonStockSharesOutstanding")],
+    Concept.GROSS_PROFIT: ["GrossProfit"],
+    Concept.OPERATING_INCOME: ["OperatingIncomeLoss"],
+    Concept.NET_INCOME: ["NetIncomeLoss"],
+    Concept.DILUTED_EPS: ["EarningsPerShareDiluted"],
+    Concept.OPERATING_CASH_FLOW: ["NetCashProvidedByUsedInOperatingActivities"],
+    Concept.CAPEX: ["PaymentsToAcquirePropertyPlantAndEquipment", "PaymentsToAcquireProductiveAssets"],
+    Concept.EQUITY: ["StockholdersEquity"],
+    Concept.DEBT: ["DebtLongtermAndShorttermCombinedAmount", "LongTermDebt"],
+    Concept.SHARES: ["EntityCommonStockSharesOutstanding"],
 }
 _REPORTS = frozenset({"10-K", "10-Q", "10-K/A", "10-Q/A", "20-F", "40-F"})
 _FILINGS = frozenset({*_REPORTS, "8-K", "8-K/A", "6-K"})
@@ -80,8 +79,32 @@ class _Units(BaseModel):
     units: dict[str, list[_Fact]]
 
 
+class _Reported(BaseModel):
+    """Of a company's hundreds of tags those above; to read the others would take most of the time."""
+
+    RevenueFromContractWithCustomerExcludingAssessedTax: _Units | None = None
+    Revenues: _Units | None = None
+    SalesRevenueNet: _Units | None = None
+    GrossProfit: _Units | None = None
+    OperatingIncomeLoss: _Units | None = None
+    NetIncomeLoss: _Units | None = None
+    EarningsPerShareDiluted: _Units | None = None
+    NetCashProvidedByUsedInOperatingActivities: _Units | None = None
+    PaymentsToAcquirePropertyPlantAndEquipment: _Units | None = None
+    PaymentsToAcquireProductiveAssets: _Units | None = None
+    StockholdersEquity: _Units | None = None
+    DebtLongtermAndShorttermCombinedAmount: _Units | None = None
+    LongTermDebt: _Units | None = None
+    EntityCommonStockSharesOutstanding: _Units | None = None
+
+
+class _Taxonomies(BaseModel):
+    us_gaap: _Reported | None = Field(None, alias="us-gaap")
+    dei: _Reported | None = None
+
+
 class _Companyfacts(BaseModel):
-    facts: dict[str, dict[str, _Units]]
+    facts: _Taxonomies
 
 
 class _Recent(BaseModel):
@@ -112,6 +135,7 @@ class _Tickers(RootModel[dict[str, _Ticker]]):
 
 
 _Shape = TypeVar("_Shape", bound=BaseModel)
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +164,15 @@ class Sec:
         _, data = self._require_hosts()
         company = await self._company(stock)
         path = f"/api/xbrl/companyfacts/CIK{company.cik:010}.json"
-        facts = await _ask(data, _Companyfacts, path, f"the reports of {stock}", _KEEP)
-        figures = list(_figures(facts, data.now().date() - _SINCE))
+        since = data.now().date() - _SINCE
+        figures = await _ask(
+            data,
+            path,
+            f"the reports of {stock}",
+            _KEEP,
+            _Companyfacts,
+            lambda facts: list(_figures(facts, since)),
+        )
         if not figures:
             raise NotCoveredError(f"The SEC has no figures of {stock} in the last years.")
         return figures
@@ -150,10 +181,14 @@ class Sec:
         """As `TextSource`: the newest reports and 8-Ks, by form, what an 8-K is on, and date; not what they say."""
         _, data = self._require_hosts()
         cik = (await self._company(stock)).cik
-        answer = await _ask(
-            data, _Submissions, f"/submissions/CIK{cik:010}.json", f"the filings of {stock}", _KEEP
+        filings = await _ask(
+            data,
+            f"/submissions/CIK{cik:010}.json",
+            f"the filings of {stock}",
+            _KEEP,
+            _Submissions,
+            lambda answer: list(islice(_filings(answer.filings.recent, cik), _MOST_FILINGS)),
         )
-        filings = list(islice(_filings(answer.filings.recent, cik), _MOST_FILINGS))
         if not filings:
             raise NotCoveredError(f"The SEC has no filings of {stock}.")
         return filings
@@ -166,9 +201,8 @@ class Sec:
         files, _ = self._require_hosts()
         if self._companies is None or files.now() - self._companies[0] > _TICKERS_KEPT:
             path = "/files/company_tickers.json"
-            listed = await _ask(files, _Tickers, path, "its list of tickers", _TICKERS_KEPT)
-            known = _companies(listed.root.values())
-            self._companies = files.now(), {symbol: each for each in known for symbol in each.symbols}
+            known = await _ask(files, path, "its list of tickers", _TICKERS_KEPT, _Tickers, _companies)
+            self._companies = files.now(), known
         return self._companies[1]
 
     async def _company(self, stock: Stock) -> Company:
@@ -186,33 +220,39 @@ class Sec:
         return self._hosts
 
 
-async def _ask(host: Host, shape: type[_Shape], path: str, subject: str, keep: timedelta) -> _Shape:
+async def _ask(
+    host: Host, path: str, subject: str, keep: timedelta, shape: type[_Shape], read: Callable[[_Shape], _Read]
+) -> _Read:
+    """What `read` makes of the answer, which may have 10 MB."""
     answer = await host.get(path, subject, keep=keep)
     if answer.status == HTTPStatus.NOT_FOUND:
         raise NotCoveredError(f"The SEC has not got {subject}.")
     if not answer.is_success:
         raise SourceError(f"The SEC answered {answer.status} for {subject}.")
-    return await anyio.to_thread.run_sync(parse, shape, answer, host, subject)  # up to 10 MB
+    return await compute(lambda: read(parse(shape, answer, host, subject)))
 
 
-def _companies(listed: Iterable[_Ticker]) -> list[Company]:
+def _companies(listed: _Tickers) -> Mapping[str, Company]:
     by_number: dict[int, list[_Ticker]] = {}
-    for ticker in listed:
+    for ticker in listed.root.values():
         by_number.setdefault(ticker.cik_str, []).append(ticker)
-    return [
+    companies = [
         Company(cik=cik, name=tickers[0].title, symbols=tuple(ticker.ticker for ticker in tickers))
         for cik, tickers in by_number.items()
     ]
+    return {symbol: company for company in companies for symbol in company.symbols}
 
 
 def _figures(facts: _Companyfacts, since: date) -> Iterator[FundamentalFigure]:
     for concept, tags in _TAGS.items():
         seen: set[tuple[date | None, date]] = set()
-        for taxonomy, tag in tags:
-            reported = facts.facts.get(taxonomy, {}).get(tag)
+        for tag in tags:
+            taxonomies = filter(None, (facts.facts.us_gaap, facts.facts.dei))
+            reported: list[_Units | None] = [getattr(taxonomy, tag) for taxonomy in taxonomies]
             found = [
                 (unit, fact)
-                for unit, listed in (reported.units if reported else {}).items()
+                for units in filter(None, reported)
+                for unit, listed in units.units.items()
                 for fact in listed
                 if fact.form in _REPORTS and fact.end >= since and (fact.start, fact.end) not in seen
             ]

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -21,15 +20,7 @@ _FEW_MISSING = 5
 _MISSING_SHARE = 0.2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """From `day` on, `factor` shares stand for one of before: 4 for a split of 4 for 1."""
-
-    day: date
-    factor: float
-
-
-def require_sound(bars: Sequence[Bar], source: str, stock: Stock, splits: Sequence[Split] = ()) -> None:
+def require_sound(bars: Sequence[Bar], source: str, stock: Stock) -> None:
     """Refuse what cannot be a history of prices, with later splits worked in.
 
     Raises:
@@ -40,15 +31,18 @@ def require_sound(bars: Sequence[Bar], source: str, stock: Stock, splits: Sequen
         _require_possible(bar, source, stock)
     for earlier, later in pairwise(bars):
         _require_next(earlier, later, source, stock)
-    for split in splits:
-        _require_worked_in(split, bars, source, stock)
+        if later.split is not None:
+            _require_worked_in(later.split, earlier, later, source, stock)
     _require_few_missing(bars, source, stock)
 
 
 def missing_sessions(bars: Sequence[Bar], exchange: Exchange) -> int:
     """The sessions between the first bar and the last, by the market's calendar, of which there is none."""
-    days = {bar.day for bar in bars}
-    return sum(day not in days for day in _sessions(bars, exchange))
+    return _missing_of(_sessions(bars, exchange), bars)
+
+
+def _missing_of(sessions: Sequence[date], bars: Sequence[Bar]) -> int:
+    return len(set(sessions) - {bar.day for bar in bars})
 
 
 def _sessions(bars: Sequence[Bar], exchange: Exchange) -> list[date]:
@@ -61,6 +55,8 @@ def _require_possible(bar: Bar, source: str, stock: Stock) -> None:
     for price in (bar.close, bar.adj_close, bar.open, bar.high, bar.low):
         if price is not None and not (math.isfinite(price) and price > 0):
             raise BadDataError(f"{source} gives {stock} the price {price} on {bar.day}; that cannot be one.")
+    if bar.split is not None and not (math.isfinite(bar.split) and bar.split > 0):
+        raise BadDataError(f"{source} gives {stock} the split {bar.split} on {bar.day}; that cannot be one.")
     if bar.volume is not None and bar.volume < 0:
         raise BadDataError(
             f"{source} gives {stock} the volume {bar.volume} on {bar.day}; that cannot be one."
@@ -83,23 +79,21 @@ def _require_next(earlier: Bar, later: Bar, source: str, stock: Stock) -> None:
         )
 
 
-def _require_worked_in(split: Split, bars: Sequence[Bar], source: str, stock: Stock) -> None:
-    if not (split.factor >= _SMALLEST_SPLIT or split.factor <= 1 / _SMALLEST_SPLIT):
+def _require_worked_in(factor: float, earlier: Bar, later: Bar, source: str, stock: Stock) -> None:
+    if 1 / _SMALLEST_SPLIT < factor < _SMALLEST_SPLIT:
         return
-    for earlier, later in pairwise(bars):
-        if earlier.day < split.day <= later.day:
-            change = later.close / earlier.close
-            if 1 / _OWN_MOVE < change * split.factor < _OWN_MOVE:
-                raise BadDataError(
-                    f"{source} gives {stock} {earlier.close} on {earlier.day} and {later.close} on {later.day}: the"
-                    f" split of {split.factor:g} for 1 on {split.day} is not worked in."
-                )
+    if 1 / _OWN_MOVE < later.close / earlier.close * factor < _OWN_MOVE:
+        raise BadDataError(
+            f"{source} gives {stock} {earlier.close} on {earlier.day} and {later.close} on {later.day}: the split of"
+            f" {factor:g} for 1 on {later.day} is not worked in."
+        )
 
 
 def _require_few_missing(bars: Sequence[Bar], source: str, stock: Stock) -> None:
-    missing, sessions = missing_sessions(bars, stock.exchange), len(_sessions(bars, stock.exchange))
-    if missing > max(_FEW_MISSING, sessions * _MISSING_SHARE):
+    sessions = _sessions(bars, stock.exchange)
+    missing = _missing_of(sessions, bars)
+    if missing > max(_FEW_MISSING, len(sessions) * _MISSING_SHARE):
         raise BadDataError(
-            f"{source} lacks {missing} of the {sessions} sessions of {stock} from {bars[0].day} to {bars[-1].day};"
+            f"{source} lacks {missing} of the {len(sessions)} sessions of {stock} from {bars[0].day} to {bars[-1].day};"
             " so few prices are no history."
         )

@@ -4,7 +4,9 @@
 `{"chart": {"result": [{"meta", "timestamp", "indicators": {"quote": [{…}], "adjclose": [{…}]}}], "error"}}`.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Annotated
@@ -12,9 +14,10 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
+from handlers.computing import compute
 from handlers.sources.base import BadDataError, Bar, NotCoveredError, SourceError
 from handlers.sources.http import Answer, Host, parse
-from handlers.sources.soundness import Split, require_sound
+from handlers.sources.soundness import require_sound
 from handlers.stocks import Exchange, Stock
 
 _DAY = timedelta(days=1)
@@ -105,12 +108,16 @@ class YahooSource:
         session that is still open is not a close.
         """
         answer = await self._ask(stock, start, end)
+        return await compute(self._history, answer, stock, start, end)
+
+    def _history(self, answer: Answer, stock: Stock, start: date, end: date) -> Sequence[Bar]:
         result = _result(_chart(self._host, answer, stock), stock, answer.status)
         bars = _without_live_row([bar for bar in _bars(result, stock) if start <= bar.day <= end])
         if not bars:
             raise NotCoveredError(f"Yahoo has no prices of {stock} from {start} to {end}.")
         _require_currency(result.meta.currency, stock)
-        require_sound(bars, "Yahoo", stock, _splits(result, stock))
+        bars = _with_splits(bars, result.events.splits.values(), stock)
+        require_sound(bars, "Yahoo", stock)
         return bars
 
     async def _ask(self, stock: Stock, start: date, end: date) -> Answer:
@@ -178,14 +185,16 @@ def _bars(result: _Result, stock: Stock) -> list[Bar]:
     ]
 
 
-def _splits(result: _Result, stock: Stock) -> list[Split]:
-    return [
-        Split(
-            day=datetime.fromtimestamp(split.date, stock.exchange.zone).date(),
-            factor=split.numerator / split.denominator,
-        )
-        for split in result.events.splits.values()
-    ]
+def _with_splits(bars: Sequence[Bar], splits: Iterable[_Split], stock: Stock) -> list[Bar]:
+    """Each split on the first bar from its day on; one that no bar follows yet is none of these prices."""
+    found = list(bars)
+    for split in splits:
+        day = datetime.fromtimestamp(split.date, stock.exchange.zone).date()
+        at = bisect_left(found, day, key=lambda bar: bar.day)
+        if at < len(found):
+            factor = split.numerator / split.denominator * (found[at].split or 1)
+            found[at] = replace(found[at], split=factor)
+    return found
 
 
 def _without_live_row(bars: Sequence[Bar]) -> Sequence[Bar]:

@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from handlers.computing import compute
 from handlers.sources.base import BadDataError, NotCoveredError, SourceError
 from handlers.sources.figures import INSTANTS, Concept, FundamentalFigure
-from handlers.sources.http import Host, parse
+from handlers.sources.http import Answer, Host, parse
 from handlers.sources.yahoo import yahoo_symbol
 from handlers.stocks import Stock
 
@@ -24,6 +25,8 @@ _KEEP = timedelta(days=1)
 _SINCE = int(datetime(2016, 12, 31, tzinfo=UTC).timestamp())
 _NAMES = {
     Concept.REVENUE: "TotalRevenue",
+    Concept.GROSS_PROFIT: "GrossProfit",
+    Concept.OPERATING_INCOME: "OperatingIncome",
     Concept.NET_INCOME: "NetIncome",
     Concept.DILUTED_EPS: "DilutedEPS",
     Concept.OPERATING_CASH_FLOW: "OperatingCashFlow",
@@ -93,13 +96,16 @@ class YahooFundamentals:
         answer = await self._host.get(path, str(stock), query, keep=_KEEP)
         if not answer.is_success:
             raise SourceError(f"Yahoo answered {answer.status} for the fundamentals of {stock}.")
+        return await compute(self._figures, answer, stock)
+
+    def _figures(self, answer: Answer, stock: Stock) -> Sequence[FundamentalFigure]:
         series = parse(_Answer, answer, self._host, f"the fundamentals of {stock}").timeseries
         if series.error is not None:
             said = series.error.description or series.error.code
             raise SourceError(f"Yahoo refused the request for the fundamentals of {stock}: {said}.")
         figures = [figure for result in series.result or [] for figure in _figures(result, stock)]
         if not figures:
-            raise NotCoveredError(f"Yahoo has no fundamentals of {stock} ({symbol}).")
+            raise NotCoveredError(f"Yahoo has no fundamentals of {stock} ({yahoo_symbol(stock)}).")
         return figures
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.facts import NewFact
-from handlers.fundamentals import fundamental_facts, left_out
+from handlers.fundamentals import fundamental_facts
 from handlers.sources.base import Bar
 from handlers.sources.figures import INSTANTS, Concept, FundamentalFigure
 
@@ -45,6 +45,8 @@ def year(
 ) -> list[FundamentalFigure]:
     return [
         figure(Concept.REVENUE, 400, end, unit=unit),
+        figure(Concept.GROSS_PROFIT, 180, end, unit=unit),
+        figure(Concept.OPERATING_INCOME, 140, end, unit=unit),
         figure(Concept.NET_INCOME, income, end, unit=unit),
         figure(Concept.DILUTED_EPS, eps, end, unit=unit),
         figure(Concept.OPERATING_CASH_FLOW, 150, end, unit=unit),
@@ -58,7 +60,13 @@ def year(
 def facts_of(
     figures: Sequence[FundamentalFigure], bars: Sequence[Bar] = PRICED, currency: str = "USD"
 ) -> dict[str, NewFact]:
-    return {fact.name: fact for fact in fundamental_facts(figures, bars, currency)}
+    return {fact.name: fact for fact in fundamental_facts(figures, bars, currency).facts}
+
+
+def left_out(
+    figures: Sequence[FundamentalFigure], bars: Sequence[Bar] = PRICED, currency: str = "USD"
+) -> Sequence[str]:
+    return fundamental_facts(figures, bars, currency).left_out
 
 
 def test_one_annual_report_gives_the_ratios_that_it_is_enough_for() -> None:
@@ -69,6 +77,8 @@ def test_one_annual_report_gives_the_ratios_that_it_is_enough_for() -> None:
         "free_cash_flow_ttm": (80, "USD"),
         "equity": (500, "USD"),
         "debt": (200, "USD"),
+        "gross_margin_ttm": (45, "percent"),
+        "operating_margin_ttm": (35, "percent"),
         "net_margin_ttm": (25, "percent"),
         "free_cash_flow_margin_ttm": (20, "percent"),
         "roe_ttm": (20, "percent"),

@@ -13,7 +13,7 @@ from handlers.ai_analysis import AnalystSettings
 from handlers.facts import store_facts
 from handlers.plain_text import cut, plain_text
 from handlers.stocks import Stock, StockError, parse_stock
-from handlers.texts import MAX_BODY, MAX_TITLE, NewText, store_texts
+from handlers.texts import MAX_BODY, MAX_TITLE, NewText, clean_texts, store_texts
 from handlers.verdict import Action
 from handlers.verdicts import verdicts_of_task
 from queues.database import Database
@@ -48,7 +48,9 @@ def plant(database: Database, stock: Stock, names: list[str]) -> None:
         )
         for number, name in enumerate(names)
     ]
-    assert database.write_now(lambda tx: store_texts(tx, stock, texts)) == []
+    kept, refused = clean_texts(stock, texts)
+    assert refused == []
+    database.write_now(lambda tx: store_texts(tx, stock, kept))
 
 
 def outside_of_data(request: Request) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.benchmarks import BENCHMARKS
+from handlers.data_fetcher import data_fetcher
 from handlers.outcomes import fill_outcomes
 from handlers.prices import store_bars
 from handlers.sources.base import Bar
+from handlers.sources.yahoo import YahooSource
 from handlers.stocks import Stock
 from handlers.track_record import Judged, TrackRecord, bucket_of, track_record
 from handlers.verdict import Analyst
@@ -21,7 +23,9 @@ from queues.model import QueueName
 from queues.outcome import Completed
 from tests.handlers.claude import INFY, TCS, know, payload
 from tests.handlers.conftest import TaskRunner
+from tests.handlers.fetching import desk_clock, lines, running_fetch
 from tests.handlers.test_verdicts import submission
+from tests.standins.http_source import made_up_close
 
 START = date(2022, 12, 28)
 NIFTY = BENCHMARKS["INR"]
@@ -96,6 +100,20 @@ def test_later_prices_fill_return_and_alpha_at_one_four_and_twelve_weeks(
         (4, "2023-01-25", pytest.approx(0.21), pytest.approx(0.05)),
         (12, "2023-03-22", pytest.approx(-0.10), pytest.approx(0.10)),
     ]
+
+
+async def test_a_benchmark_that_comes_after_a_stock_s_own_prices_completes_its_outcomes(
+    database: Database, judge: Judge, yahoo: YahooSource, running_task: TaskRunner
+) -> None:
+    bring(database, INFY, {-7: 100.0})
+    judge()
+    bring(database, INFY, {-7: 100.0, 0: 110.0})
+    fill(database)
+    assert outcomes(database) == [(1, "2022-12-28", pytest.approx(0.1), None)]
+    fetch = data_fetcher([yahoo], desk_clock, 4, benchmarks=BENCHMARKS)
+    assert lines(await fetch(running_fetch(running_task, "NSE:INFY")))["NSE:INFY"]["status"] == "fresh"
+    before, after = (made_up_close("NIFTYBEES.NS", day) for day in (START - timedelta(days=7), START))
+    assert outcomes(database) == [(1, "2022-12-28", pytest.approx(0.1), pytest.approx(after / before - 1))]
 
 
 def test_the_first_session_after_the_weeks_counts_and_a_suspended_stock_has_no_outcome(

@@ -1,6 +1,6 @@
 """A user's own folder of CSV files, and what no source's history of prices may be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,12 +9,14 @@ import pytest
 from handlers.market_calendar import is_session
 from handlers.sources.base import BadDataError, Bar, NotCoveredError
 from handlers.sources.folder import FolderSource
-from handlers.sources.soundness import Split, missing_sessions, require_sound
+from handlers.sources.soundness import missing_sessions, require_sound
 from handlers.stocks import Exchange, Stock
 
 INFY = Stock("INFY", Exchange.NSE)
 FIRST, LAST = date(2022, 12, 19), date(2022, 12, 28)
 DAYS = [day for n in range(60) if is_session(day := date(2022, 10, 3) + timedelta(days=n), Exchange.NSE)]
+
+NO_SPLITS: Mapping[date, float] = {}
 
 Write = Callable[..., FolderSource]
 
@@ -34,12 +36,12 @@ def folder(tmp_path: Path) -> Write:
 
 async def test_a_file_of_the_documented_columns_becomes_bars_in_order(folder: Write) -> None:
     source = folder(
-        INFY="\ufeffDate,Open,High,Low,Close,Volume,Adj Close\r\n"
-        "2022-12-28,3,4,2,3.5,100,3.4\r\n2022-12-27,1,2,1,1.5,,1.4\r\n\r\n2022-01-03,1,1,1,1,1,1\r\n"
+        INFY="\ufeffDate,Open,High,Low,Close,Volume,Adj Close,Split\r\n"
+        "2022-12-28,3,4,2,3.5,100,3.4,2\r\n2022-12-27,1,2,1,1.5,,1.4,\r\n\r\n2022-01-03,1,1,1,1,1,1,\r\n"
     )
     assert await source.daily_prices(INFY, FIRST, LAST) == [
         Bar(day=date(2022, 12, 27), close=1.5, adj_close=1.4, open=1, high=2, low=1),
-        Bar(day=LAST, close=3.5, adj_close=3.4, open=3, high=4, low=2, volume=100),
+        Bar(day=LAST, close=3.5, adj_close=3.4, open=3, high=4, low=2, volume=100, split=2),
     ]
 
 
@@ -68,6 +70,7 @@ async def test_a_stock_without_a_file_or_a_price_in_the_period_is_not_covered(
         ("date,close\n2022-12-28,\n", "line 2: '' is no number"),
         ('date,close\n2022-12-28,"1,450"\n', "line 2: '1,450' is no number"),
         ("date,close\n2022-12-28,nan\n", "'nan' is no number"),
+        ("date,close,split\n2022-12-28,1,0\n", "the split 0.0"),
         ("date,close\n2022-12-28,1,2\n", "line 2: 3 fields under 2 columns"),
         ('date,close\n2022-12-28,"1\n', "line 2: unexpected end of data"),
         ("date,close\n2022-12-28,1e999\n", "the price inf"),
@@ -83,8 +86,8 @@ async def test_a_file_with_one_bad_row_is_refused_whole_with_its_place(
         await folder(INFY=content).daily_prices(INFY, FIRST, LAST)
 
 
-def bars_of(closes: dict[date, float]) -> list[Bar]:
-    return [Bar(day=day, close=close) for day, close in closes.items()]
+def bars_of(closes: dict[date, float], splits: Mapping[date, float] = NO_SPLITS) -> list[Bar]:
+    return [Bar(day=day, close=close, split=splits.get(day)) for day, close in closes.items()]
 
 
 @pytest.mark.parametrize("factor", [100, 0.01])
@@ -99,12 +102,12 @@ def test_a_price_in_another_unit_is_refused(factor: float) -> None:
 
 @pytest.mark.parametrize("factor", [4, 1.5, 0.1])
 def test_a_split_that_is_not_worked_in_is_refused(factor: float) -> None:
-    split = Split(day=DAYS[20], factor=factor)
+    splits = {DAYS[20]: factor}
     adjusted = {day: 100 + n / 10 for n, day in enumerate(DAYS)}
-    require_sound(bars_of(adjusted), "Yahoo", INFY, [split])
-    raw = {day: close / (factor if day >= split.day else 1) for day, close in adjusted.items()}
+    require_sound(bars_of(adjusted, splits), "Yahoo", INFY)
+    raw = {day: close / (factor if day >= DAYS[20] else 1) for day, close in adjusted.items()}
     with pytest.raises(BadDataError, match=f"split of {factor:g} for 1 on 2022-11-03 is not worked in"):
-        require_sound(bars_of(raw), "Yahoo", INFY, [split])
+        require_sound(bars_of(raw, splits), "Yahoo", INFY)
 
 
 def test_some_missing_sessions_are_counted_and_too_many_are_refused() -> None:

@@ -71,7 +71,7 @@ async def test_yahoo_s_quarters_and_years_become_figures(server: HttpSource, hos
     assert len(figures) == 5
     query = parse_qs(urlsplit(server.requests[0].target).query)
     assert datetime.fromtimestamp(int(query["period2"][0]), UTC).date() == date(2023, 1, 1)
-    assert len(query["type"][0].split(",")) == 16
+    assert len(query["type"][0].split(",")) == 20
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from handlers.texts import (
     MOST_TEXTS,
     NewText,
     StoredText,
+    clean_texts,
     recent_texts,
     store_texts,
 )
@@ -38,7 +39,8 @@ def news(
 
 
 def stored(database: Database, *texts: NewText) -> list[StoredText]:
-    database.write_now(lambda tx: store_texts(tx, INFY, texts))
+    kept, _ = clean_texts(INFY, texts)
+    database.write_now(lambda tx: store_texts(tx, INFY, kept))
     return database.read_now(lambda tx: recent_texts(tx, INFY, NOW))
 
 
@@ -124,12 +126,10 @@ def test_title_and_body_are_capped(database: Database) -> None:
 
 
 @pytest.mark.parametrize("title", ["", " \u200b ", "<script>x</script>", "<!-- x -->"])
-def test_a_text_without_a_visible_title_is_refused_and_the_others_are_kept(
-    database: Database, title: str
-) -> None:
-    refused = database.write_now(lambda tx: store_texts(tx, INFY, [news(title), news("Orders rise")]))
+def test_a_text_without_a_visible_title_is_refused_and_the_others_are_kept(title: str) -> None:
+    kept, refused = clean_texts(INFY, [news(title), news("Orders rise")])
     assert refused == ["A news text on NSE:INFY of 2022-12-28 has no readable title; it is not stored."]
-    assert len(stored(database)) == 1
+    assert [text.title for text in kept] == ["Orders rise"]
 
 
 @pytest.mark.parametrize(
@@ -167,5 +167,6 @@ def test_all_texts_of_a_stock_share_the_room_of_a_prompt(database: Database) -> 
 
 def test_old_texts_those_of_the_future_and_those_of_other_stocks_are_left_out(database: Database) -> None:
     old, ahead = NOW - MAX_AGE - timedelta(seconds=1), NOW + timedelta(seconds=1)
-    database.write_now(lambda tx: store_texts(tx, TCS, [news("Of another")]))
+    of_another, _ = clean_texts(TCS, [news("Of another")])
+    database.write_now(lambda tx: store_texts(tx, TCS, of_another))
     assert stored(database, news("Old", at=old), news("Forged", at=ahead)) == []

@@ -104,6 +104,23 @@ def chart_of(symbol: str, closes: Sequence[tuple[date, float | None]], **changes
     return json_reply({"chart": {"result": [result], "error": None}})
 
 
+def with_splits(reply: Reply, splits: Mapping[date, tuple[int, int]]) -> Reply:
+    """That chart, with so many shares for so many of before, by the day."""
+    document = json.loads(reply.body)
+    document["chart"]["result"][0]["events"] = {
+        "splits": {
+            str(day): {
+                "date": int(datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC).timestamp()),
+                "numerator": numerator,
+                "denominator": denominator,
+                "splitRatio": f"{numerator}:{denominator}",
+            }
+            for day, (numerator, denominator) in splits.items()
+        }
+    }
+    return json_reply(document)
+
+
 def json_reply(document: Any, status: int = 200) -> Reply:
     return Reply(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
 

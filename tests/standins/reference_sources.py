@@ -1,13 +1,13 @@
 """The documented answers of the sources beside prices: fundamentals, feeds of news, the SEC's files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.standins.http_source import Reply, Request, json_reply
 
 
 def timeseries(
-    symbol: str, series: dict[str, Sequence[tuple[str, str, float] | None]], currency: str = "USD"
+    symbol: str, series: Mapping[str, Sequence[tuple[str, str, float] | None]], currency: str = "USD"
 ) -> Reply:
     """Yahoo's fundamentals: by type, points of day, period and value."""
     result: list[dict[str, Any]] = [
@@ -74,10 +74,13 @@ def sec_fact(
     return fact if start is None else {**fact, "start": start}
 
 
-def companyfacts(**facts: dict[str, list[dict[str, Any]]]) -> Reply:
-    """By tag of us-gaap, the facts of each unit."""
+def companyfacts(
+    shares_at: str = "2022-10-14", filed: str = "2022-11-01", /, **facts: dict[str, list[dict[str, Any]]]
+) -> Reply:
+    """By tag of us-gaap, the facts of each unit; and the number of shares of one day."""
     tags = {tag: {"label": tag, "description": None, "units": units} for tag, units in facts.items()}
-    shares = {"EntityCommonStockSharesOutstanding": {"units": {"shares": [sec_fact("2022-10-14", 15e9)]}}}
+    counts = [sec_fact(shares_at, 15e9, filed=filed)]
+    shares = {"EntityCommonStockSharesOutstanding": {"units": {"shares": counts}}}
     return json_reply({"cik": 320193, "entityName": "Apple Inc.", "facts": {"dei": shares, "us-gaap": tags}})
 
 
