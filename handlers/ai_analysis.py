@@ -175,7 +175,12 @@ class _Attempt:
             return budget
         session_id = new_session_id()
         submissions = Submissions(
-            self._ctx, briefs, session_id=session_id, model=self._settings.model, on_settled=self.settled
+            self._ctx,
+            briefs,
+            session_id=session_id,
+            model=self._settings.model,
+            on_settled=self.settled,
+            observer=self._settings.observer,
         )
         stocks = [brief.stock for brief in briefs]
         names = ", ".join(map(str, stocks))

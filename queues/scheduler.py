@@ -20,6 +20,7 @@ from queues.errors import DatabaseError, EpochOverError, StorageError
 from queues.leader import LeaderLock, is_led, lock_path
 from queues.lifecycle import forget_finished, interrupt, take_over
 from queues.model import QueueName, Task, TaskState
+from queues.observing import Observer
 from queues.recurrence import keep_schedules
 from queues.retry import Backoff, exponential_backoff
 from queues.schedules import Timetable
@@ -64,6 +65,7 @@ class SequentialQueueManager:
         retention: timedelta = timedelta(days=90),
         on_lead: Work[None] | None = None,
         timetable: Timetable | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """`handlers` by kind of task; `command` says in status views what kind of process this is.
 
@@ -78,6 +80,7 @@ class SequentialQueueManager:
         self._retention = retention
         self._on_lead = on_lead
         self._timetable = timetable
+        self._observer = observer
         self._lock = LeaderLock(lock_path(database.path))
         self._epoch: int | None = None
         self._is_running = False
@@ -183,7 +186,15 @@ class SequentialQueueManager:
         self._epoch = epoch
         log.info("This process leads (epoch %d)", epoch)
         return [
-            Worker(queue, epoch, self._database, self.bell, self._handlers, self._backoff)
+            Worker(
+                queue,
+                epoch,
+                self._database,
+                self.bell,
+                self._handlers,
+                self._backoff,
+                observer=self._observer,
+            )
             for queue in QueueName
         ]
 

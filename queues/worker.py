@@ -15,8 +15,10 @@ from queues.context import Handler, TaskContext
 from queues.database import Database, Transaction, Work
 from queues.doorbell import Doorbell
 from queues.errors import EngineError, StaleClaimError, UnknownTaskError
+from queues.inspection import attempts_of
 from queues.lifecycle import require_epoch, rescue_left_over
-from queues.model import QueueName, Task, TaskState
+from queues.model import Attempt, QueueName, Task, TaskState
+from queues.observing import Observer, Recorded, log_fields, observed
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
 from queues.retry import Backoff
 from queues.store import claim_next, find_task, record
@@ -46,6 +48,13 @@ class _Found(NamedTuple):
     is_drained: bool = False
 
 
+class _Ended(NamedTuple):
+    """What was recorded: the task as it is then, and its history, each where someone wants to know."""
+
+    task: Task | None
+    history: list[Attempt]
+
+
 class _Rings(NamedTuple):
     """The next rings that concern a worker, of before it looked into the database."""
 
@@ -72,6 +81,7 @@ class Worker:
     backoff: Backoff
     ended: list[Task] | None = None
     """Takes the tasks as they are after each attempt, in order, where someone wants to know."""
+    observer: Observer | None = None
     _running: _Running | None = field(default=None, init=False)
 
     async def run(self, drain: Drain | None = None) -> None:
@@ -101,9 +111,7 @@ class Worker:
                 rings = self._next_rings()
                 found = await self.database.write(claim)
             elif found.task is not None:
-                outcome = await self._attempt(found.task, rings.stop)
-                rings = self._next_rings()
-                found = await self._record(found.task, outcome, claim)
+                rings, found = await self._run_one(found.task, rings.stop, claim)
             elif drain is not None and (found.is_drained or drain.is_done):
                 drain.is_done = True
                 self.bell.ring_here()
@@ -129,6 +137,18 @@ class Worker:
 
     def _next_rings(self) -> _Rings:
         return _Rings(self.bell.next_ring(OF_QUEUE[self.queue]), self.bell.next_ring(Topic.STOP))
+
+    async def _run_one(
+        self, task: Task, stop: anyio.Event, claim: Work[_Found]
+    ) -> tuple[_Rings, _Found | None]:
+        """Run the claimed task and record how it ended; the rings are of before the next claim, which comes with it."""
+        ids = log_fields(
+            task=task.id, run=task.run_id, queue=task.queue, attempt=task.attempt, claim=task.claim
+        )
+        with ids, observed(self.observer, task) as recorded:
+            outcome = await self._attempt(task, stop)
+            rings = self._next_rings()
+            return rings, await self._record(task, outcome, claim, recorded)
 
     async def _attempt(self, task: Task, stop: anyio.Event) -> Outcome:
         """`stop` is of before the claim: what rang since may be meant for this task, and nobody was there to hear."""
@@ -183,7 +203,9 @@ class Worker:
             log.warning("Whether %s is to be cancelled cannot be read yet: %s", running.task.id, error)
             return True
 
-    async def _record(self, task: Task, outcome: Outcome, claim: Work[_Found]) -> _Found | None:
+    async def _record(
+        self, task: Task, outcome: Outcome, claim: Work[_Found], recorded: Recorded
+    ) -> _Found | None:
         """Record the outcome, however long the disk takes, and claim the next task in the same transaction.
 
         An outcome that cannot be stored becomes a failure. None where the attempt was ended elsewhere.
@@ -201,10 +223,11 @@ class Worker:
         except StaleClaimError as error:
             log.warning("%s: %s", task.id, error)
             return None
-        self._tell(task, ended)
+        recorded(ended.history)
+        self._tell(task, ended.task)
         return found
 
-    async def _record_alone(self, task: Task, outcome: Outcome) -> Task | None:
+    async def _record_alone(self, task: Task, outcome: Outcome) -> _Ended:
         try:
             return await self.database.write_patiently(lambda tx: self._end(tx, task, outcome))
         except StaleClaimError:
@@ -214,12 +237,14 @@ class Worker:
             failure = Failed(f"Its outcome could not be stored: {type(error).__name__}: {error}")
             return await self.database.write_patiently(lambda tx: self._end(tx, task, failure))
 
-    def _end(self, tx: Transaction, task: Task, outcome: Outcome) -> Task | None:
-        """The task as it is then; None where it is completed and nobody wants to know."""
+    def _end(self, tx: Transaction, task: Task, outcome: Outcome) -> _Ended:
         backoff = self.backoff(task.attempt) if isinstance(outcome, Retry | Snooze) else timedelta()
         record(tx, task, outcome, backoff)
         is_told = self.ended is not None or not isinstance(outcome, Completed)
-        return find_task(tx, task.id) if is_told else None
+        return _Ended(
+            find_task(tx, task.id) if is_told else None,
+            [] if self.observer is None else attempts_of(tx, task),
+        )
 
     def _tell(self, task: Task, ended: Task | None) -> None:
         if ended is None:

@@ -35,6 +35,7 @@ from server.settings import Settings
 if TYPE_CHECKING:  # see handlers/portfolio_sync.py
     from handlers.brokers.live.asking import LiveHoldings
     from handlers.sources.opening import SourceSettings
+    from server.telemetry.telemetry import Telemetry
 
 DATABASE_NAME = "stockdesk.db"
 
@@ -54,10 +55,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, command: str) -> AsyncGenerator[Desk]:
+async def open_desk(
+    settings: Settings, command: str, telemetry: "Telemetry | None" = None
+) -> AsyncGenerator[Desk]:
     """Open the home, creating it if need be. Nothing runs until `manager.run` or `execute_queues` does.
 
-    `command` says in status views what kind of process this is.
+    `command` says in status views what kind of process this is; `telemetry` looks on.
 
     Raises:
         DatabaseError: the home or its database cannot be opened.
@@ -70,12 +73,15 @@ async def open_desk(settings: Settings, command: str) -> AsyncGenerator[Desk]:
             retention = timedelta(days=settings.retention_days)
             manager = SequentialQueueManager(
                 database,
-                _handlers(settings, clock, stack),
+                _handlers(settings, clock, stack, telemetry),
                 command=command,
                 retention=retention,
                 on_lead=partial(_begin_to_lead, settings),
                 timetable=desk_timetable(settings, clock),
+                observer=telemetry,
             )
+            if telemetry is not None:
+                telemetry.follow(database, lambda: manager.is_leader)
             yield Desk(settings, database, manager, clock)
     finally:
         database.close()
@@ -87,7 +93,9 @@ def _begin_to_lead(settings: Settings, tx: Transaction) -> None:
     release_outdated(tx, stands_on(settings.model, settings.daily_budget_usd, os.environ))
 
 
-def _handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> dict[str, Handler]:
+def _handlers(
+    settings: Settings, clock: Clock, stack: AsyncExitStack, telemetry: "Telemetry | None"
+) -> dict[str, Handler]:
     """The handlers by kind; what they have opened is closed with `stack`."""
 
     async def fetcher() -> Handler:
@@ -110,6 +118,7 @@ def _handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> dict[s
     async def analyst() -> Handler:
         await anyio.to_thread.run_sync(import_module, "handlers.ai_analysis")
         from handlers.ai_analysis import AnalystSettings, ai_analysis  # noqa: PLC0415
+        from handlers.analyst.observing import NOBODY  # noqa: PLC0415
 
         analyst_settings = AnalystSettings(
             analyst=settings.analyst,
@@ -122,6 +131,7 @@ def _handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> dict[s
             api_timeout=timedelta(seconds=settings.api_timeout_seconds),
             zone=settings.zone,
             instructions=settings.analyst_instructions,
+            observer=telemetry or NOBODY,
         )
         return ai_analysis(analyst_settings, clock, fetch_then_analyse)
 

@@ -15,13 +15,15 @@ import anyio.lowlevel
 
 from queues.errors import EngineError
 from queues.scheduler import SequentialQueueManager
-from server.desk import Desk, open_desk
+from server.desk import Desk, make_folders, open_desk
 from server.logs import close_logs, configure_logs
 from server.settings import Settings
+from server.telemetry.starting import start_telemetry
 from server.watching import parent_ended
 
 if TYPE_CHECKING:
     from server.http.listening import Address
+    from server.telemetry.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +79,11 @@ async def _run_desk(
     """`close` ends what `body` has open with its clients, while the queues stop."""
     # Signals are caught from before the queues run, so that none can end them without a record.
     with _signals_to_stop() as signals:
-        async with open_desk(settings, command) as desk:
-            configure_logs(settings.home / "logs", settings.log_level, command=command)
-            running = _Running(desk.manager, close)
+        make_folders(settings)
+        configure_logs(settings.home / "logs", settings.log_level, command=command, form=settings.log_format)
+        telemetry = start_telemetry(os.environ, command)
+        async with open_desk(settings, command, telemetry) as desk:
+            running = _Running(desk.manager, close, telemetry)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(running.leave_on, signals)
                 tasks.start_soon(running.leave_after, orphaned)
@@ -102,9 +106,15 @@ def _nothing_collected() -> Generator[None]:
 class _Running:
     """The queues of this process, and the one way out of it."""
 
-    def __init__(self, manager: SequentialQueueManager, close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        manager: SequentialQueueManager,
+        close: Callable[[], Awaitable[None]],
+        telemetry: "Telemetry | None",
+    ) -> None:
         self._manager = manager
         self._close = close
+        self._telemetry = telemetry
         self._scope = anyio.CancelScope()
         self._stopped = anyio.Event()
 
@@ -146,6 +156,8 @@ class _Running:
         with anyio.CancelScope(shield=True):
             await self._close()
             await self._stopped.wait()
+            if self._telemetry is not None:
+                await self._telemetry.flush()
         close_logs()
         os._exit(code)
 

@@ -103,6 +103,9 @@ class Settings(BaseModel):
     queue_limit: int = Field(QUEUE_LIMIT, ge=1, description="Most queued tasks of one queue.")
     retention_days: int = Field(90, ge=1, description="Days for which finished tasks are kept.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the logs.")
+    log_format: Literal["text", "json"] | None = Field(
+        None, description="Form of the logs, text or json; else text on stderr and JSON in the file."
+    )
 
     @property
     def session_deadline(self) -> timedelta:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from claude_agent_sdk import ClaudeAgentOptions, SdkMcpTool, create_sdk_mcp_server, tool
 
 from handlers.analyst.limits import API_TIMEOUT, DAILY_BUDGET_USD, SESSION_BUDGET_USD, SESSION_DEADLINE
+from handlers.analyst.observing import NOBODY, SessionObserver
 from handlers.analyst.prompt import Instructions
 from handlers.analyst.submissions import MAX_REFUSALS, Answer
 from handlers.verdict import submission_schema
@@ -39,6 +40,7 @@ class AnalystSettings:
     api_timeout: timedelta = API_TIMEOUT
     daily_budget_usd: float = DAILY_BUDGET_USD
     zone: tzinfo | None = UTC
+    observer: SessionObserver = NOBODY
 
     @property
     def lock_file(self) -> Path:

@@ -1,9 +1,10 @@
 """One real Claude session: the CLI under its guard, one tool, a deadline, and the cost written down."""
 
+import logging
 import shutil
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from claude_agent_sdk import ClaudeSDKClient, ClaudeSDKError
 from handlers.analyst.cli import end_orphans, find_cli, kill_launched, record_launched, write_launcher
 from handlers.analyst.costs import Spent, close_lost_sessions, close_session, open_session
 from handlers.analyst.ending import DeadlinePassed, Ending
+from handlers.analyst.observing import SessionBegin, SessionEnd
 from handlers.analyst.options import AnalystSettings, Submit, session_options
 from handlers.analyst.prompt import Instructions
 from handlers.analyst.submissions import Answer
@@ -24,6 +26,9 @@ from handlers.stocks import Stock
 from queues.context import TaskContext
 from queues.database import Database, Transaction
 from queues.errors import StaleClaimError, StorageError
+from queues.observing import log_fields
+
+log = logging.getLogger(__name__)
 
 # From starting the process to its readiness: 0.7 s on two cores, after up to 20 s for an earlier session.
 LAUNCH_DEADLINE = timedelta(seconds=45)
@@ -65,15 +70,16 @@ async def run_session(
         _written_down(ctx, settings, assignment, watch, session_id),
         _folder(settings, session_id) as folder,
     ):
-        await _converse(
-            ctx,
-            settings,
-            assignment,
-            watch,
-            session_id=session_id,
-            folder=folder,
-            launcher=write_launcher(folder, settings.lock_file, cli),
-        )
+        with _observed(ctx, settings, assignment, watch, session_id):
+            await _converse(
+                ctx,
+                settings,
+                assignment,
+                watch,
+                session_id=session_id,
+                folder=folder,
+                launcher=write_launcher(folder, settings.lock_file, cli),
+            )
     if watch.lost is not None:
         raise watch.lost
     return SessionReport(session_id, watch.ending, watch.spent)
@@ -118,6 +124,27 @@ async def _written_down(
                     at_least=watch.is_at_least,
                 )
             )
+
+
+@contextmanager
+def _observed(
+    ctx: TaskContext, settings: AnalystSettings, assignment: Assignment, watch: Watch, session_id: str
+) -> Generator[None]:
+    """Tells of the session, in the log and to the observer; what is logged inside carries its id."""
+    stocks, started_at = len(assignment.stocks), ctx.now
+    begin = SessionBegin(session_id=session_id, model=settings.model, stocks=stocks, started_at=started_at)
+    with log_fields(session=session_id), settings.observer.session(begin) as ended:
+        log.info(
+            "A session over %d stocks starts (%s, at most $%.2f)", stocks, settings.model, settings.budget_usd
+        )
+        try:
+            yield
+        finally:
+            ended_as, detail = watch.ending_in_words
+            duration = max(ctx.now - started_at, timedelta(0))
+            ended(SessionEnd(ended_as=ended_as, spent=watch.spent, billing=watch.billing, duration=duration))
+            cost = "unknown" if watch.spent.cost_usd is None else f"${watch.spent.cost_usd:.4f}"
+            log.info("The session ended as %s, cost %s%s", ended_as, cost, detail and f": {detail}")
 
 
 async def _converse(

@@ -1,5 +1,6 @@
 """Takes the submissions of one session: stores what is grounded at once, refuses the rest with the reason."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from handlers.analyst.briefs import StockBrief
+from handlers.analyst.observing import NOBODY, SessionObserver
 from handlers.analyst.prompt import entry_of, hash_of
 from handlers.audit import store_inputs, store_refusal
 from handlers.grounding.check import check_grounding
@@ -16,6 +18,8 @@ from handlers.verdict import Analyst, Reason, VerdictSubmission
 from handlers.verdicts import store_no_verdict, store_verdict
 from queues.context import TaskContext
 from queues.database import Transaction
+
+log = logging.getLogger(__name__)
 
 # One mistake is mended from its reason; a second one means that the model insists on its number.
 MAX_REFUSALS = 2
@@ -43,6 +47,7 @@ class Submissions:
         session_id: str,
         model: str,
         on_settled: Callable[[Transaction, Stock, str], None],
+        observer: SessionObserver = NOBODY,
     ) -> None:
         self.settled: list[Stock] = []
         self._ctx = ctx
@@ -50,6 +55,7 @@ class Submissions:
         self._session_id = session_id
         self._model = model
         self._on_settled = on_settled
+        self._observer = observer
         self._refusals: Counter[Stock] = Counter()
         self._ungrounded: set[Stock] = set()
 
@@ -69,11 +75,12 @@ class Submissions:
         try:
             submission = VerdictSubmission.model_validate(arguments)
         except ValidationError as error:
-            return await self._refuse(brief, [_sentence(each["loc"], each["msg"]) for each in error.errors()])
+            problems = [_sentence(each["loc"], each["msg"]) for each in error.errors()]
+            return await self._refuse(brief, Reason.INVALID, problems)
         position = [] if brief.position is None else brief.position.numbers
         if problems := check_grounding(submission, brief.facts, position):
             self._ungrounded.add(brief.stock)
-            return await self._refuse(brief, problems)
+            return await self._refuse(brief, Reason.UNGROUNDED, problems)
         return await self._accept(brief, submission)
 
     def _brief_of(self, named: str) -> StockBrief | None:
@@ -104,7 +111,7 @@ class Submissions:
         self.settled.append(brief.stock)
         return Answer(f"Stored {submission.action} for {brief.stock}; {self._next()}.")
 
-    async def _refuse(self, brief: StockBrief, problems: Sequence[str]) -> Answer:
+    async def _refuse(self, brief: StockBrief, kind: Reason, problems: Sequence[str]) -> Answer:
         self._refusals[brief.stock] += 1
         is_last = self._refusals[brief.stock] >= MAX_REFUSALS
         # One that was never well-formed was not held against the facts: nobody can say that it invents.
@@ -130,6 +137,15 @@ class Submissions:
                 self._on_settled(tx, brief.stock, f"INSUFFICIENT_DATA ({reason})")
 
         await self._ctx.commit(store)
+        self._observer.refused(kind, self._model)
+        log.info(
+            "Refused a submission of %s (%s, %d of %d): %s",
+            brief.stock,
+            kind,
+            self._refusals[brief.stock],
+            MAX_REFUSALS,
+            " ".join(problems),
+        )
         if not is_last:
             return Answer(
                 f"Refused: {' '.join(problems)} Mend this and submit {brief.stock} again.", is_error=True

@@ -71,7 +71,8 @@ def where_it_stands(secret: str, server: Serve, folder: Path) -> list[str]:
     """The places, of all that the server said and kept until its end, where the secret is found."""
     server.close_stdin()
     assert server.ended() == 0
-    assert list(folder.glob("desk/logs/*.log"))
+    [log] = folder.glob("desk/logs/*.log")
+    assert "The session ended as " in log.read_text("utf-8")
     said = {"answers": b"".join(server.lines), "stderr": b"".join(server.errors)}
     assert all(said.values())
     files = {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}

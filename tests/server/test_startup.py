@@ -50,6 +50,9 @@ def test_a_server_answers_without_what_only_tasks_and_tables_need(tmp_path: Path
         modules = imported(serve.stderr)
     assert "mcp.server.mcpserver" in modules
     assert modules.isdisjoint({*ONLY_TASKS, "rich"})
+    assert not [
+        module for module in modules if module.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))
+    ]
 
 
 def test_a_worker_leads_without_what_only_tasks_and_clients_need(tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ def test_a_worker_leads_without_what_only_tasks_and_clients_need(tmp_path: Path)
         worker.terminate()
     modules = imported("".join(before))
     assert "server.serving" in modules
-    assert modules.isdisjoint({*ONLY_TASKS, "rich", "mcp"})
+    assert modules.isdisjoint({*ONLY_TASKS, "rich", "mcp", "opentelemetry.trace"})
 
 
 @pytest.mark.parametrize(("command", "unneeded"), [("status", set[str]()), ("--version", {"apsw"})])
