@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the README's first command makes.
 PYTHON := .venv/bin/python
 
-.PHONY: test check chaos format tools bundle
+.PHONY: test check chaos live-smoke format tools bundle
 
 test:
 	$(PYTHON) -m pytest -n 3 --dist loadfile
@@ -16,6 +16,10 @@ check: tools
 # Half an hour; its output is benchmarks/results/chaos.txt.
 chaos:
 	$(PYTHON) tests/chaos/run.py --kills 10000
+
+# Asks each source that needs no key, over the network; the SEC with STOCKDESK_SEC_CONTACT.
+live-smoke:
+	$(PYTHON) tests/live/smoke.py
 
 # dist/stockdesk-VERSION.mcpb, for Claude Desktop.
 bundle:

@@ -159,7 +159,7 @@ class _Attempt:
         """Whether the last verdict answered just what Claude would be asked now; then it is this task's verdict too."""
         if str(brief.stock) in self._payload.forced or self._ctx.task.revision:
             return False
-        question = Question(hash_of(entry_of(brief)), prompt_version, self._settings.model)
+        question = Question(entry_of(brief), prompt_version, self._settings.model)
 
         def renew(tx: Transaction) -> bool:
             action = renew_verdict(tx, self._ctx.task, brief.stock, question)

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import TypeAlias
 
-from handlers.facts import Fact, current_facts
+from handlers.facts import Fact, current_facts_called
 from handlers.stocks import Stock
 from handlers.valuation import ValuedHolding
 from queues.database import Transaction
@@ -59,7 +60,7 @@ class _Priced:
     close: Fact
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Pool:
     """The priced stocks, the largest first, whose money is in one currency; `unpriced` belong to it, too."""
 
@@ -68,9 +69,29 @@ class _Pool:
     unpriced: Sequence[Stock]
     rates: Sequence[Rate]
 
-    @property
+    @cached_property
     def value(self) -> Decimal:
         return sum((each.value for each in self.priced), Decimal())
+
+    @cached_property
+    def facts(self) -> tuple[str, ...]:
+        return tuple(each.close.id for each in self.priced)
+
+    @cached_property
+    def as_of(self) -> date:
+        """The day of the oldest price or rate."""
+        return min(*(each.close.as_of for each in self.priced), *(rate.day for rate in self.rates), date.max)
+
+    @cached_property
+    def inputs(self) -> str:
+        parts = [f"{len(self.priced)} of {len(self.priced) + len(self.unpriced)} stocks"]
+        if self.unpriced:
+            parts.append(f"no price of {', '.join(map(str, self.unpriced))}")
+        parts += [
+            f"{rate.currency} at {rate.rate:f} {rate.base} of {rate.day} ({rate.source})"
+            for rate in self.rates
+        ]
+        return "; ".join(parts)
 
     def weight(self, value: Decimal) -> Decimal:
         """The share of the priced stocks' value, 0 to 1."""
@@ -83,9 +104,7 @@ Betas: TypeAlias = Mapping[Stock, Fact]
 def read_betas(tx: Transaction, holdings: Sequence[ValuedHolding]) -> Betas:
     """The current `beta_1y` of each held stock that has one."""
     stocks = {each.held.holding.stock for each in holdings}
-    return {
-        stock: fact for stock in sorted(stocks) for fact in current_facts(tx, stock) if fact.name == "beta_1y"
-    }
+    return {stock: fact for stock, fact in current_facts_called(tx, "beta_1y").items() if stock in stocks}
 
 
 def portfolio_facts(
@@ -94,43 +113,52 @@ def portfolio_facts(
     """Per currency: weights, sector weights, concentration, unrealised gain and beta, of what has a price.
 
     With `base`, holdings whose currency has a rate to it (the newest counts) are converted and join those in `base`;
-    the others stay by themselves. Nothing is converted without a rate. Cost is converted at the same rate as value, so
-    a gain has no change of the rate in it. Where nothing is priced, there is nothing.
+    the others stay by themselves. Nothing is converted without a rate, but with one also what was paid in another
+    currency than the price is in. Cost is converted at the same rates as value, those of today, so a gain has no change
+    of a rate in it. Where nothing is priced, there is nothing.
     """
     newest = {rate.currency: rate for rate in sorted(rates, key=lambda rate: rate.day) if rate.base == base}
     return [fact for pool in _pools(holdings, newest) if pool.priced for fact in _facts(pool, betas)]
 
 
 def _pools(holdings: Sequence[ValuedHolding], rates: Mapping[str, Rate]) -> Iterator[_Pool]:
-    def pool_of(each: ValuedHolding) -> str:
-        currency = each.held.holding.currency
+    def pool_of(currency: str) -> str:
         return rates[currency].base if currency in rates else currency
 
-    for currency in sorted({pool_of(each) for each in holdings}):
-        own = [each for each in holdings if pool_of(each) == currency]
-        foreign = sorted({each.held.holding.currency for each in own} & rates.keys())
+    for currency in sorted({pool_of(each.held.holding.currency) for each in holdings}):
+        own = [each for each in holdings if pool_of(each.held.holding.currency) == currency]
         # A stock that is priced in one account and not in another would have half a weight.
-        unpriced = {each.held.holding.stock for each in own if each.value is None}
+        unpriced = {
+            each.held.holding.stock
+            for each in own
+            if each.last_close is None or pool_of(each.last_close.unit) != currency
+        }
         by_stock: dict[Stock, list[ValuedHolding]] = {}
         for each in own:
             if each.held.holding.stock not in unpriced:
                 by_stock.setdefault(each.held.holding.stock, []).append(each)
         priced = [_merged(stock, held, rates) for stock, held in by_stock.items()]
         priced.sort(key=lambda each: (-each.value, each.stock))
+        paid_in = {each.held.holding.currency for each in own}
+        foreign = sorted((paid_in | {each.close.unit for each in priced}) & rates.keys())
         yield _Pool(currency, priced, sorted(unpriced), [rates[each] for each in foreign])
 
 
 def _merged(stock: Stock, held: Sequence[ValuedHolding], rates: Mapping[str, Rate]) -> _Priced:
-    """One stock in one currency: that of its close, which every one of them has."""
+    """One stock over accounts, in the currency of its pool."""
     close = held[0].last_close
     assert close is not None
-    rate = rates[close.unit].rate if close.unit in rates else Decimal(1)
+
+    def converted(amount: Decimal, currency: str) -> Decimal:
+        return amount * rates[currency].rate if currency in rates else amount
+
+    price = converted(Decimal(str(close.value)), close.unit)
     sectors = [each.held.holding.sector for each in held if each.held.holding.sector]
     return _Priced(
         stock=stock,
         sector=sectors[0] if sectors else _NO_SECTOR,
-        value=sum((each.value for each in held if each.value is not None), Decimal()) * rate,
-        cost=sum((each.cost for each in held), Decimal()) * rate,
+        value=sum((each.held.holding.quantity * price for each in held), Decimal()),
+        cost=sum((converted(each.cost, each.held.holding.currency) for each in held), Decimal()),
         close=close,
     )
 
@@ -162,6 +190,7 @@ def _concentration(pool: _Pool, weights: Sequence[Decimal]) -> Iterator[Portfoli
 
 def _gains(pool: _Pool) -> Iterator[PortfolioFact]:
     cost = sum((each.cost for each in pool.priced), Decimal())
+    yield _fact(pool, "value", pool.value, pool.currency)
     yield _fact(pool, "unrealised_gain", pool.value - cost, pool.currency)
     if cost:
         yield _fact(pool, "unrealised_gain_percent", 100 * (pool.value / cost - 1), "percent")
@@ -182,25 +211,13 @@ def _beta(pool: _Pool, weights: Sequence[Decimal], betas: Betas) -> Iterator[Por
 def _fact(
     pool: _Pool, name: str, value: Decimal, unit: str, *, of: str = "", more: Sequence[Fact] = ()
 ) -> PortfolioFact:
-    facts = [*(each.close for each in pool.priced), *more]
-    days = [*(fact.as_of for fact in facts), *(rate.day for rate in pool.rates)]
     return PortfolioFact(
         name=name,
         of=of,
         value=value,
         unit=unit,
         currency=pool.currency,
-        as_of=min(days),
-        facts=tuple(fact.id for fact in facts),
-        inputs=_inputs(pool),
+        as_of=min(pool.as_of, *(fact.as_of for fact in more), date.max),
+        facts=(*pool.facts, *(fact.id for fact in more)),
+        inputs=pool.inputs,
     )
-
-
-def _inputs(pool: _Pool) -> str:
-    parts = [f"{len(pool.priced)} of {len(pool.priced) + len(pool.unpriced)} stocks"]
-    if pool.unpriced:
-        parts.append(f"no price of {', '.join(map(str, pool.unpriced))}")
-    parts += [
-        f"{rate.currency} at {rate.rate:f} {rate.base} of {rate.day} ({rate.source})" for rate in pool.rates
-    ]
-    return "; ".join(parts)

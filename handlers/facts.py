@@ -91,6 +91,16 @@ def current_facts(tx: Transaction, stock: Stock) -> list[Fact]:
     return [_fact(row) for row in rows]
 
 
+def current_facts_called(tx: Transaction, name: str) -> dict[Stock, Fact]:
+    """The newest fact of this name of every stock that has one."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM current_facts JOIN facts ON facts.seq = fact WHERE current_facts.name = :name"
+        " ORDER BY facts.seq",
+        name=name,
+    )
+    return {fact.stock: fact for fact in map(_fact, rows)}
+
+
 def find_fact(tx: Transaction, fact_id: str) -> Fact | None:
     """The fact with this id, current or not."""
     if not re.fullmatch(r"f[0-9]{1,18}", fact_id):  # more digits would not fit into 64 bits

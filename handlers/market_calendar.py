@@ -38,6 +38,7 @@ _CODES = {
     Exchange.NYSE: "XNYS",
     Exchange.ARCA: "XNYS",
     Exchange.AMEX: "XNYS",
+    Exchange.BATS: "XNYS",
 }
 
 

@@ -10,6 +10,9 @@ from handlers.stocks import Exchange, Stock
 from queues.database import Transaction
 from queues.moments import from_micros
 
+# The source of the empty snapshot with which an account is removed.
+REMOVED = "removed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantityChange:
@@ -113,10 +116,12 @@ def current_holdings(tx: Transaction, account: str | None = None) -> list[Accoun
 
 
 def accounts(tx: Transaction) -> list[Account]:
-    """Every account that was ever synced, ordered by name."""
+    """Every account that was ever synced and has not been removed since, ordered by name."""
     rows = tx.rows(
         "SELECT account, source, taken_at, (SELECT count(*) FROM holdings WHERE snapshot = seq)"
-        " FROM snapshots WHERE seq IN (SELECT max(seq) FROM snapshots GROUP BY account) ORDER BY account"
+        " FROM snapshots WHERE seq IN (SELECT max(seq) FROM snapshots GROUP BY account) AND source != :removed"
+        " ORDER BY account",
+        removed=REMOVED,
     )
     return [
         Account(name=name, source=source, taken_at=from_micros(taken_at), holdings=count)

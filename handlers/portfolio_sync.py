@@ -1,4 +1,4 @@
-"""The task of the `portfolio_sync` queue: an account's holdings, from a broker's export into the store."""
+"""The task of the `portfolio_sync` queue: an account's holdings, from a broker's export to the store; or none."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, m
 
 from handlers.brokers.holding import BrokerFileError, Holding, HoldingsFile
 from handlers.instruments import InstrumentsError, load_instruments
-from handlers.portfolio import QuantityChange, SnapshotDiff, compare_with_current, store_snapshot
+from handlers.portfolio import REMOVED, QuantityChange, SnapshotDiff, compare_with_current, store_snapshot
 from handlers.sold import withdraw_sold
 from handlers.stocks import Exchange, Stock
 from handlers.verdict import AnalystChoice
@@ -59,7 +59,8 @@ ColumnHead = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 class SyncPayload(BaseModel):
     """A file anywhere (`path`, absolute or with ~), one in the home's uploads (`upload`, its name), or a live account.
 
-    That one is asked for by its `broker`, and `account` selects the credentials.
+    That one is asked for by its `broker`, and `account` selects the credentials. With `remove` instead of these three,
+    the account holds nothing any more, and is not among the accounts until it is synced again.
     An account that the file names itself is stored as `account` with the end of its id, like `main-1234`.
     `columns` gives the heads of a file's columns by what they mean. `then_review` is for whoever makes the
     follow-up: the stocks shall be reviewed once they are stored, by `analyst`, with `force` even if nothing has
@@ -73,6 +74,7 @@ class SyncPayload(BaseModel):
     path: ExportPath | None = None
     upload: UploadName | None = None
     broker: LiveBroker | None = None
+    remove: bool = False
     columns: Mapping[ColumnMeaning, ColumnHead] | None = None
     then_review: bool = False
     only_changes: bool = False
@@ -81,9 +83,9 @@ class SyncPayload(BaseModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> "SyncPayload":
-        if sum(each is not None for each in (self.path, self.upload, self.broker)) != 1:
-            raise ValueError("give exactly one of path, upload and broker")
-        if self.broker is not None and self.columns is not None:
+        if sum(bool(each) for each in (self.path, self.upload, self.broker, self.remove)) != 1:
+            raise ValueError("give exactly one of path, upload and broker, or remove")
+        if self.path is None and self.upload is None and self.columns is not None:
             raise ValueError("columns are of a file; a live account has none")
         return self
 
@@ -114,6 +116,8 @@ def portfolio_sync(
     """
 
     async def read(payload: SyncPayload) -> _Read | Retry | Snooze | Failed:
+        if payload.remove:
+            return _Read({payload.account: ()}, REMOVED, {"holdings": 0})
         if payload.broker is None:
             return await anyio.to_thread.run_sync(_read_file, payload, uploads, instruments)
         assert live is not None

@@ -1,19 +1,26 @@
 """A stock of which nothing has changed: its verdict is still current, and nobody is paid to say so again."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from handlers.analyst.prompt import hash_of
 from handlers.stocks import Stock
 from handlers.verdict import Analyst, Reason
 from handlers.verdicts import forget_missing_data
 from queues.database import Transaction
 from queues.model import Task
 
+# A holding's weight moves with every price of every other one; less than a percentage point is no news.
+_WEIGHT_THAT_COUNTS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What Claude would be asked: the hash of the stock's inputs, the version of the instructions, the model."""
+    """What Claude would be asked: what is known of the stock, the version of the instructions, the model."""
 
-    inputs: str
+    inputs: Mapping[str, Any]
     prompt_version: str
     model: str
 
@@ -24,28 +31,45 @@ def renew_verdict(tx: Transaction, task: Task, stock: Stock, question: Question)
     A verdict, or an abstention; one that was refused for its numbers answers nothing.
     """
     row = tx.row(
-        "SELECT seq, action FROM verdicts JOIN sessions USING (session_id)"
+        "SELECT seq, action, content FROM verdicts JOIN sessions USING (session_id)"
+        " JOIN inputs ON inputs.hash = verdicts.inputs"
         " WHERE seq = (SELECT max(seq) FROM verdicts WHERE symbol = :symbol AND exchange = :exchange"
         " AND NOT (task_id = :task_id AND reason IS :missing))"
         " AND analyst = :claude AND (reason IS NULL OR reason = :abstained)"
-        " AND inputs = :inputs AND verdicts.model = :model AND prompt_version = :prompt_version",
+        " AND verdicts.model = :model AND prompt_version = :prompt_version",
         symbol=stock.symbol,
         exchange=stock.exchange.value,
         task_id=task.id,
         missing=Reason.MISSING_DATA,
         claude=Analyst.CLAUDE,
         abstained=Reason.ABSTAINED,
-        inputs=question.inputs,
         model=question.model,
         prompt_version=question.prompt_version,
     )
-    if row is None:
+    if row is None or not _are_alike(json.loads(row[2]), question.inputs):
         return None
-    seq, action = row
+    seq, action, _ = row
     forget_missing_data(tx, task, stock)
     _copy(tx, task, seq)
     tx.touch()
     return action
+
+
+def _are_alike(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether nothing has changed but the weight of the holding, and that by little, or from or to unknown."""
+    (old, old_weight), (new, new_weight) = _apart_from_weight(before), _apart_from_weight(now)
+    is_moved = (
+        old_weight is not None
+        and new_weight is not None
+        and abs(new_weight - old_weight) >= _WEIGHT_THAT_COUNTS
+    )
+    return not is_moved and hash_of(old) == hash_of(new)
+
+
+def _apart_from_weight(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
+    holding = dict(inputs.get("holding", {}))
+    weight = holding.pop("weight_percent", None)
+    return {**inputs, "holding": holding}, weight
 
 
 def _copy(tx: Transaction, task: Task, seq: int) -> None:

@@ -18,6 +18,7 @@ class Exchange(StrEnum):
     NASDAQ = "NASDAQ"
     ARCA = "ARCA"
     AMEX = "AMEX"
+    BATS = "BATS"  # Cboe BZX, by the name under which brokers still list it
 
     @property
     def currency(self) -> str:
@@ -65,12 +66,15 @@ def parse_stock(text: str, default_exchange: Exchange | None = None) -> Stock:
     """
     prefix, colon, symbol = text.strip().upper().rpartition(":")
     if not SYMBOL.fullmatch(symbol):
-        raise StockError(f"{text[:40]!r} is not a stock symbol; write it like INFY or NSE:INFY.")
+        raise StockError(
+            f"{text[:40]!r} is not a stock symbol; write it like INFY or NSE:INFY (find_stocks finds it by company)."
+        )
     if colon:
         return Stock(symbol, parse_exchange(prefix))
     if default_exchange is None:
         raise StockError(
             f"The exchange of {symbol} is not known; write {Exchange.NSE}:{symbol} or "
-            f"{Exchange.NASDAQ}:{symbol}, pass exchange, or set STOCKDESK_DEFAULT_EXCHANGE."
+            f"{Exchange.NASDAQ}:{symbol}, pass exchange, or set STOCKDESK_DEFAULT_EXCHANGE (find_stocks knows where "
+            "it is listed)."
         )
     return Stock(symbol, default_exchange)

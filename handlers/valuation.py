@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from handlers.facts import Fact, current_facts
+from handlers.facts import Fact, current_facts_called
 from handlers.portfolio import AccountHolding, current_holdings
 from queues.database import Transaction
 
@@ -41,11 +41,11 @@ class CurrencyTotal:
 
 def value_holdings(tx: Transaction, account: str | None = None) -> list[ValuedHolding]:
     """The current holdings of one account, or of all, each with its newest known close."""
-    valued: list[ValuedHolding] = []
-    for held in current_holdings(tx, account):
-        facts = {fact.name: fact for fact in current_facts(tx, held.holding.stock)}
-        valued.append(ValuedHolding(held=held, last_close=facts.get("last_close")))
-    return valued
+    closes = current_facts_called(tx, "last_close")
+    return [
+        ValuedHolding(held=held, last_close=closes.get(held.holding.stock))
+        for held in current_holdings(tx, account)
+    ]
 
 
 def currency_totals(holdings: Sequence[ValuedHolding]) -> list[CurrencyTotal]:

@@ -22,6 +22,7 @@ from handlers.migrations import domain_migrations
 from handlers.planning import fetch_then_analyse, review_after_sync
 from handlers.portfolio_sync import KIND as SYNC
 from handlers.portfolio_sync import LiveBroker, portfolio_sync
+from handlers.rates import with_rates
 from handlers.timetable import DeskTimetable
 from queues.clock import Clock, system_clock
 from queues.context import Handler, TaskContext
@@ -103,10 +104,11 @@ def _handlers(
             await anyio.to_thread.run_sync(import_module, module)
         from handlers.data_fetcher import data_fetcher  # noqa: PLC0415 (see _at_first_task)
         from handlers.no_data import judge_without_data  # noqa: PLC0415
+        from handlers.sources.ecb import open_ecb  # noqa: PLC0415
         from handlers.sources.opening import open_sources  # noqa: PLC0415
 
         sources = await stack.enter_async_context(open_sources(_source_settings(settings)))
-        return data_fetcher(
+        fetch = data_fetcher(
             sources.prices,
             clock,
             settings.requests_at_once,
@@ -114,6 +116,10 @@ def _handlers(
             extras=sources.extras,
             benchmarks=BENCHMARKS,
         )
+        if settings.base_currency is None or set(settings.price_sources) == {"sample"}:
+            return fetch  # beside the sample, nothing is asked of the network
+        ask = await stack.enter_async_context(open_ecb(settings.requests_per_second))
+        return with_rates(fetch, ask, settings.base_currency)
 
     async def analyst() -> Handler:
         await anyio.to_thread.run_sync(import_module, "handlers.ai_analysis")

@@ -31,6 +31,7 @@ from queues.hastening import hasten
 from queues.inspection import unfinished_tasks
 from queues.model import QueueName
 from server.desk import make_folders, open_database
+from server.login_redirect import PORT, NobodyCameError, listening
 from server.settings import Settings
 
 
@@ -75,7 +76,7 @@ async def log_in(login: Login) -> tuple[str, bool]:
     try:
         credentials, told = await (_kite if login.broker is Broker.KITE else _alpaca)(login, vault)
         where = await anyio.to_thread.run_sync(keep, vault, credentials, login.broker, login.account)
-    except (_LoginFailedError, BrokerError, SourceError, VaultError) as error:
+    except (_LoginFailedError, NobodyCameError, BrokerError, SourceError, VaultError) as error:
         return str(error), False
     except (EOFError, KeyboardInterrupt):
         return "The login was not finished; nothing was changed.", False
@@ -101,11 +102,21 @@ def _go_on(tx: Transaction, login: Login) -> list[str]:
 async def _kite(login: Login, vault: Vault) -> tuple[KiteCredentials, str]:
     kept = await anyio.to_thread.run_sync(stored, vault, KiteCredentials, Broker.KITE, login.account)
     app = await _kite_app(login, kept)
-    print(f"Log in to Kite here:\n{app.login_url}", flush=True)  # noqa: T201 (the command's output)
-    if sys.platform in {"darwin", "win32"} or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        await anyio.to_thread.run_sync(webbrowser.open, app.login_url)
-    pasted = _answer(login.ask, "Then paste the address that the browser ends at, or its request_token: ")
-    session = await exchange(app, request_token(pasted), login.clock, login.kite_url)
+    with listening() as redirect:
+        link = app.login_url if redirect is None else redirect.link(app.login_url)
+        print(f"Log in to Kite here:\n{link}", flush=True)  # noqa: T201 (the command's output)
+        if (
+            sys.platform in {"darwin", "win32"}
+            or os.environ.get("DISPLAY")
+            or os.environ.get("WAYLAND_DISPLAY")
+        ):
+            await anyio.to_thread.run_sync(webbrowser.open, link)
+        arrived = _answer(
+            login.ask if redirect is None else redirect.wait,
+            "Then paste the address that the browser ends at, or its request_token"
+            + (": " if redirect is None else f" (not needed if that is http://127.0.0.1:{PORT}/): "),
+        )
+    session = await exchange(app, request_token(arrived), login.clock, login.kite_url)
     if kept and kept.owner and session.owner != kept.owner and not login.anew:
         raise _LoginFailedError(
             f"The account {login.account} belongs to the user …{kept.owner}, but …{session.owner} has logged in; log "

@@ -119,7 +119,11 @@ def _add_overviews(mcp: MCPServer, desk: Desk) -> None:
         """Accounts, totals per currency, and the first 40 holdings; get_portfolio pages through all of them."""
         with _told_to_the_client():
             return _json(
-                await desk.database.read(lambda tx: portfolio_view(tx, None, offset=0, limit=HOLDINGS))
+                await desk.database.read(
+                    lambda tx: portfolio_view(
+                        tx, None, offset=0, limit=HOLDINGS, base=desk.settings.base_currency
+                    )
+                )
             )
 
 

@@ -22,7 +22,8 @@ from queues.schedules import (
     store_schedule,
 )
 from server.desk import Desk, desk_timetable
-from server.requests import RequestError, SyncWish, sentence, sync_payload
+from server.enqueueing import RequestError, sentence
+from server.syncs import SyncWish, sync_payload
 from server.views import View
 
 # A few for each queue: what is more is a client that sets them in circles.
@@ -178,9 +179,10 @@ def _rule(desk: Desk, cron: str, timezone: str | None, market: Exchange | None) 
 
 def _payload(desk: Desk, queue: QueueName, sync: SyncWish) -> JsonObject:
     if queue is not QueueName.PORTFOLIO_SYNC:
-        if sync.path is not None or sync.broker is not None or sync.then_review:
+        if any(each is not None for each in (sync.path, sync.broker, sync.columns)) or sync.then_review:
             raise RequestError(
-                f"path, broker and then_review belong to portfolio_sync; a schedule of {queue} takes none of them."
+                "path, broker, columns and then_review belong to portfolio_sync; a schedule of "
+                f"{queue} takes none of them."
             )
         analyst = desk.settings.analyst if queue is QueueName.AI_ANALYSIS else None
         return Rounds(analyst=analyst).model_dump(mode="json")

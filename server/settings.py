@@ -99,6 +99,11 @@ class Settings(BaseModel):
     requests_at_once: int = Field(4, ge=1, le=16, description="Requests of one fetch task at the same time.")
     requests_per_second: float = Field(2.0, gt=0, le=100, description="Rate limit towards each host.")
     default_exchange: Exchange | None = Field(None, description="Exchange of symbols given without one.")
+    base_currency: str | None = Field(
+        None,
+        pattern=r"^[A-Z]{3}$",
+        description="Code, like INR, of the currency into which totals are converted.",
+    )
     as_of: date | None = Field(None, description="Pretend that the desk's day is this one (for the sample).")
     queue_limit: int = Field(QUEUE_LIMIT, ge=1, description="Most queued tasks of one queue.")
     retention_days: int = Field(90, ge=1, description="Days for which finished tasks are kept.")
@@ -129,7 +134,7 @@ class Settings(BaseModel):
     def _split_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
-    @field_validator("default_exchange", mode="before")
+    @field_validator("default_exchange", "base_currency", mode="before")
     @classmethod
     def _in_capitals(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value

@@ -113,7 +113,8 @@ class AuditView(View):
 def _lines(inputs: Mapping[str, Any]) -> Iterator[str]:
     if "holding" in inputs:
         held = inputs["holding"]
-        yield f"holding: {held['quantity']:g} shares at {held['average_price']:g} {held['currency']}"
+        weight = f", {held['weight_percent']:g} percent" if "weight_percent" in held else ""
+        yield f"holding: {held['quantity']:g} shares at {held['average_price']:g} {held['currency']}{weight}"
     for fact in inputs.get("facts", ()):
         origin = f"{fact['source']}: {fact['inputs']}" if fact["inputs"] else fact["source"]
         yield f"{fact['id']} {fact['name']} {fact['value']} {fact['unit']}, {fact['as_of']}, {origin}"

@@ -5,28 +5,36 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from handlers.analytics import portfolio_facts
 from handlers.facts import Fact, current_facts
 from handlers.freshness import is_fresh
-from handlers.portfolio import current_holdings
+from handlers.grounding.units import PERCENT
 from handlers.prices import last_fetch
 from handlers.stocks import Stock
 from handlers.texts import StoredText, recent_texts
+from handlers.valuation import ValuedHolding, value_holdings
 from handlers.verdict import DataQuality
 from queues.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How much of a stock is held: shares, and their average price in `currency` (ISO 4217)."""
+    """How much of a stock is held: shares, and their average price in `currency` (ISO 4217).
+
+    `weight_percent` is its share of the value of all that is held in this currency and has a price; None while that is
+    not known.
+    """
 
     quantity: float
     average_price: float
     currency: str
+    weight_percent: float | None = None
 
     @property
     def numbers(self) -> list[tuple[float, str]]:
         """Its numbers with their units, which a verdict may repeat."""
-        return [(self.quantity, "shares"), (self.average_price, self.currency)]
+        weight = [] if self.weight_percent is None else [(self.weight_percent, PERCENT)]
+        return [(self.quantity, "shares"), (self.average_price, self.currency), *weight]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +89,36 @@ def _positions(tx: Transaction) -> dict[Stock, Position]:
     shares: dict[Stock, Decimal] = {}
     paid: dict[Stock, Decimal] = {}
     currency: dict[Stock, str] = {}
-    for held in (account.holding for account in current_holdings(tx)):
+    valued = value_holdings(tx)
+    for held in (each.held.holding for each in valued):
         shares[held.stock] = shares.get(held.stock, Decimal(0)) + held.quantity
         paid[held.stock] = paid.get(held.stock, Decimal(0)) + held.quantity * held.average_price
         currency[held.stock] = held.currency
+    weights = _weights(tx, valued)
     return {
-        stock: Position(float(quantity), float(paid[stock] / quantity), currency[stock])
+        stock: Position(
+            float(quantity),
+            float(paid[stock] / quantity),
+            currency[stock],
+            weights.get((str(stock), currency[stock])),
+        )
         for stock, quantity in shares.items()
         if quantity
+    }
+
+
+def _weights(tx: Transaction, valued: Sequence[ValuedHolding]) -> dict[tuple[str, str], float]:
+    """In percent, by stock and currency. None of a currency while one of its stocks waits for its first fetch.
+
+    Else the stocks that a first review fetches first would be shown as the whole portfolio.
+    """
+    waiting = {
+        each.held.holding.currency
+        for each in valued
+        if each.last_close is None and last_fetch(tx, each.held.holding.stock) is None
+    }
+    return {
+        (fact.of, fact.currency): float(round(fact.value, 2))
+        for fact in portfolio_facts(valued, {})
+        if fact.name == "weight" and fact.currency not in waiting
     }

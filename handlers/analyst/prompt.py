@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from handlers.analyst.briefs import StockBrief
+from handlers.analyst.briefs import Position, StockBrief
 from handlers.verdict import submission_schema
 
 VERSION = "version:"
@@ -85,16 +85,15 @@ def hash_of(entry: Mapping[str, Any]) -> str:
 
 
 def entry_of(brief: StockBrief) -> dict[str, Any]:
-    """Exactly what the prompt says of the stock; it changes only where something of the stock does, not by the day."""
+    """Exactly what the prompt says of the stock.
+
+    It changes only where something of the stock does, not by the day; but a holding's weight moves with the others.
+    """
     # Only the states: an age in days would be a number that no fact carries, and `as_of` tells it.
     quality = {each.kind: each.state for each in brief.quality}
     entry: dict[str, Any] = {"stock": str(brief.stock), "data_quality": quality}
     if brief.position is not None:
-        entry["holding"] = {
-            "quantity": brief.position.quantity,
-            "average_price": brief.position.average_price,
-            "currency": brief.position.currency,
-        }
+        entry["holding"] = _holding(brief.position)
     entry["facts"] = [
         {
             "id": fact.id,
@@ -120,6 +119,16 @@ def entry_of(brief: StockBrief) -> dict[str, Any]:
             for text in brief.texts
         ]
     return entry
+
+
+def _holding(position: Position) -> dict[str, Any]:
+    holding = {
+        "quantity": position.quantity,
+        "average_price": position.average_price,
+        "currency": position.currency,
+    }
+    weight = position.weight_percent
+    return holding if weight is None else {**holding, "weight_percent": weight}
 
 
 def _readable(value: float) -> float:

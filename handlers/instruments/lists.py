@@ -35,11 +35,15 @@ class Renaming:
 
 @dataclass(frozen=True, kw_only=True)
 class Instruments:
-    """`tickers` holds the stocks of US exchanges by `_spellings`, `renamed` the symbols that NSE gave up."""
+    """`tickers` holds the stocks of US exchanges by `_spellings`, `renamed` the symbols that NSE gave up.
+
+    `companies` has the names of most: first NSE's, then those of the US, the largest first.
+    """
 
     by_isin: Mapping[str, Stock]
     tickers: Mapping[str, Stock]
     renamed: Mapping[str, Renaming]
+    companies: Mapping[Stock, str]
 
     def of_ticker(self, ticker: str) -> Stock | None:
         """The stock of a US ticker, however its class is written: BRK.B, BRK/B, BRK B and BRKB are one."""
@@ -77,10 +81,15 @@ def _by_spelling(stocks: Sequence[Stock]) -> dict[str, Stock]:
 @functools.cache
 def bundled() -> Instruments:
     """What README.md beside this file lists, with its sources and dates."""
-    us = [Stock(symbol, Exchange(exchange)) for symbol, exchange, *_ in _rows(_BUNDLED / "us.csv.gz")]
+    nse = [(isin, Stock(symbol, Exchange.NSE), name) for isin, symbol, name in _rows(_BUNDLED / "nse.csv.gz")]
+    us = [
+        (Stock(symbol, Exchange(exchange)), name)
+        for symbol, exchange, _, name in _rows(_BUNDLED / "us.csv.gz")
+    ]
     return Instruments(
-        by_isin={isin: Stock(symbol, Exchange.NSE) for isin, symbol, _ in _rows(_BUNDLED / "nse.csv.gz")},
-        tickers=_by_spelling(us),
+        by_isin={isin: stock for isin, stock, _ in nse},
+        tickers=_by_spelling([stock for stock, _ in us]),
+        companies={stock: name for _, stock, name in nse} | dict(us),
         renamed={
             old: Renaming(new, date.fromisoformat(since))
             for old, new, since in _rows(_BUNDLED / "renamed.csv")
@@ -101,9 +110,14 @@ def load_instruments(folder: Path | None) -> Instruments:
     if folder is None or not folder.is_dir():
         return lists
     own = _parsed(folder / "instruments.csv", ("isin", "symbol", "exchange"), _own)
-    nse = _parsed(folder / "EQUITY_L.csv", ("isin number", "symbol"), _listed_on_nse)
+    nse = _parsed(folder / "EQUITY_L.csv", ("isin number", "symbol", "name of company"), _listed_on_nse)
     return Instruments(
-        by_isin={**lists.by_isin, **dict(nse), **{isin: stock for isin, stock in own if isin}},
+        by_isin={
+            **lists.by_isin,
+            **{isin: stock for isin, stock, _ in nse},
+            **{isin: stock for isin, stock in own if isin},
+        },
+        companies={**lists.companies, **{stock: name for _, stock, name in nse}},
         tickers={
             **lists.tickers,
             **_by_spelling([stock for _, stock in own if stock.exchange.currency == "USD"]),
@@ -117,9 +131,9 @@ def _own(cells: Sequence[str]) -> tuple[str, Stock]:
     return require_isin(isin) if isin else "", parse_stock(f"{exchange}:{symbol}")
 
 
-def _listed_on_nse(cells: Sequence[str]) -> tuple[str, Stock]:
-    isin, symbol = cells
-    return require_isin(isin), parse_stock(symbol, Exchange.NSE)
+def _listed_on_nse(cells: Sequence[str]) -> tuple[str, Stock, str]:
+    isin, symbol, company = cells
+    return require_isin(isin), parse_stock(symbol, Exchange.NSE), company
 
 
 def _changed(cells: Sequence[str]) -> tuple[str, Renaming]:

@@ -1,19 +1,21 @@
-"""Stocks by the name of their company, from Yahoo's own search and the SEC's list of tickers; without a key.
+"""Stocks by the name of their company, from Yahoo's own search; without a key.
 
 `GET /v1/finance/search?q=…` answers `{"quotes": [{"symbol", "shortname", "longname", "exchange", "quoteType"}, …]}`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import BaseModel
 
+from handlers.instruments import Listing
+from handlers.plain_text import cut, plain_text
 from handlers.sources.base import SourceError
 from handlers.sources.http import Host, parse
 from handlers.stocks import SYMBOL, Exchange, Stock
 
 _KEEP = timedelta(days=1)
+_LONGEST_NAME = 100
 # Yahoo's codes of the exchanges that the desk knows.
 _EXCHANGES = {
     "NSI": Exchange.NSE,
@@ -24,13 +26,8 @@ _EXCHANGES = {
     "NYQ": Exchange.NYSE,
     "PCX": Exchange.ARCA,
     "ASE": Exchange.AMEX,
+    "BTS": Exchange.BATS,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    stock: Stock
-    company: str
 
 
 class _Quote(BaseModel):
@@ -44,7 +41,7 @@ class _Answer(BaseModel):
     quotes: list[_Quote]
 
 
-async def search_yahoo(host: Host, words: str) -> Sequence[Match]:
+async def search_yahoo(host: Host, words: str) -> Sequence[Listing]:
     """What Yahoo finds for a name or a part of one, best first; empty if nothing is on an exchange of the desk.
 
     Raises:
@@ -56,10 +53,10 @@ async def search_yahoo(host: Host, words: str) -> Sequence[Match]:
     if not answer.is_success:
         raise SourceError(f"Yahoo answered {answer.status} for {subject}.")
     quotes = parse(_Answer, answer, host, subject).quotes
-    return [match for quote in quotes if (match := _match(quote)) is not None]
+    return [found for quote in quotes if (found := _listing(quote)) is not None]
 
 
-def _match(quote: _Quote) -> Match | None:
+def _listing(quote: _Quote) -> Listing | None:
     exchange = _EXCHANGES.get(quote.exchange)
     if exchange is None:
         return None
@@ -69,4 +66,5 @@ def _match(quote: _Quote) -> Match | None:
         symbol = quote.symbol.replace("-", ".")
     if not SYMBOL.fullmatch(symbol):
         return None
-    return Match(stock=Stock(symbol, exchange), company=quote.longname or quote.shortname or symbol)
+    name = cut(plain_text(quote.longname or quote.shortname or ""), _LONGEST_NAME)
+    return Listing(Stock(symbol, exchange), name or None)

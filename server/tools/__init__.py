@@ -10,8 +10,10 @@ from mcp.server.mcpserver.tools import Tool, ToolManager
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 
 from server.desk import Desk
+from server.tools.accounts import add_account_tool
 from server.tools.control import add_control_tools
 from server.tools.enqueue import add_enqueue_tools
+from server.tools.find import add_find_tool
 from server.tools.inspect import add_inspection_tools
 from server.tools.results import add_result_tools
 from server.tools.schedules import add_schedule_tools
@@ -52,8 +54,10 @@ class _MadeAtFirstUse(ToolManager):
 
 def _make(mcp: MCPServer, desk: Desk) -> None:
     add_enqueue_tools(mcp, desk)
+    add_find_tool(mcp, desk)
     add_inspection_tools(mcp, desk)
     add_control_tools(mcp, desk)
+    add_account_tool(mcp, desk)
     add_result_tools(mcp, desk)
     add_spend_tool(mcp, desk)
     add_schedule_tools(mcp, desk)

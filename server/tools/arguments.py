@@ -7,7 +7,7 @@ from pydantic import Field
 
 from handlers.portfolio_sync import ColumnHead, ColumnMeaning, LiveBroker
 from queues.model import QueueName
-from server.requests import MAX_CSV_BYTES
+from server.syncs import MAX_CSV_BYTES
 
 # Claude Desktop cuts a local tool call off after 60 s.
 LONGEST_WAIT_SECONDS = 50
@@ -16,6 +16,9 @@ MOST_SYMBOLS = 1000
 
 READ = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+SEARCH = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
 )
 # Not idempotent: a second call while the first one's tasks are unfinished makes none, a later one does it all again.
 ENQUEUE = ToolAnnotations(
@@ -34,7 +37,7 @@ ExchangeCode: TypeAlias = Annotated[
     str | None,
     Field(
         max_length=10,
-        description="Exchange of symbols written without one: NSE, BSE, NYSE, NASDAQ, ARCA, AMEX.",
+        description="Exchange of symbols written without one: NSE, BSE, NYSE, NASDAQ, ARCA, AMEX, BATS.",
     ),
 ]
 Force: TypeAlias = Annotated[

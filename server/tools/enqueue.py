@@ -9,7 +9,7 @@ from server import icons, requests
 from server.change_views import EnqueueView
 from server.desk import Desk
 from server.errors import told_to_the_model
-from server.requests import SyncWish
+from server.syncs import SyncWish, request_sync
 from server.tools.arguments import (
     ENQUEUE,
     MOST_SYMBOLS,
@@ -38,6 +38,7 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
             ),
         ] = None,
         exchange: ExchangeCode = None,
+        columns: Columns = None,
         force: Force = False,
     ) -> EnqueueView:
         """Review a whole portfolio in the background: sync the export, fetch prices, analyse every stock.
@@ -49,7 +50,13 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
         """
         with told_to_the_model():
             return await requests.request_review(
-                desk, path=path, csv_text=csv_text, account=account, exchange=exchange, force=force
+                desk,
+                path=path,
+                csv_text=csv_text,
+                account=account,
+                exchange=exchange,
+                columns=columns,
+                force=force,
             )
 
     @mcp.tool(title="Sync holdings", annotations=ENQUEUE, icons=icons.ENQUEUE)
@@ -83,7 +90,7 @@ def add_enqueue_tools(mcp: MCPServer, desk: Desk) -> None:
                 then_review=analyse_changes,
                 only_changes=analyse_changes,
             )
-            return await requests.request_sync(desk, wish)
+            return await request_sync(desk, wish)
 
     @mcp.tool(title="Fetch prices", annotations=ENQUEUE, icons=icons.ENQUEUE)
     async def enqueue_data_fetch(

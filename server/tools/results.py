@@ -5,19 +5,16 @@ from typing import Annotated
 from mcp.server.mcpserver import MCPServer
 from pydantic import Field
 
-from handlers.resolve import resolve_stocks
-from handlers.stocks import parse_exchange
 from handlers.track_record import Weeks, track_record
-from handlers.verdicts import judged_stocks, latest_verdicts
-from queues.database import Transaction
 from server import icons, inspection
 from server.desk import Desk
+from server.enqueueing import known_account
 from server.errors import told_to_the_model
 from server.portfolio_views import PortfolioView, portfolio_view
-from server.requests import known_account
 from server.tools.arguments import MOST_SYMBOLS, READ, Account, Cursor, ExchangeCode, Symbol
 from server.track_record_views import TrackRecordView, track_record_view
-from server.verdict_views import VerdictPage, verdict_page
+from server.verdict_reading import page_of_verdicts
+from server.verdict_views import VerdictPage
 
 
 def add_result_tools(mcp: MCPServer, desk: Desk) -> None:
@@ -35,14 +32,20 @@ def _add_portfolio_tool(mcp: MCPServer, desk: Desk) -> None:
     ) -> PortfolioView:
         """Show what is held: quantity, average price, last close with its date, value, gain, totals per currency.
 
-        A number that is not known is null, and nothing is converted between currencies. Use it for positions and
-        their worth, a page at a time; what to do with a stock is in get_verdicts. It reads what was last synced:
-        enqueue_portfolio_sync brings a newer export.
+        A number that is not known is null, and only `converted`, if the desk has a base currency, adds up several. Use
+        it for positions and their worth, a page at a time; what to do with a stock is in get_verdicts. It reads what
+        was last synced: enqueue_portfolio_sync brings a newer export.
         """
         with told_to_the_model():
             offset = 0 if cursor is None else inspection.number_of(cursor)
             return await desk.database.read(
-                lambda tx: portfolio_view(tx, known_account(tx, account), offset=offset, limit=limit)
+                lambda tx: portfolio_view(
+                    tx,
+                    known_account(tx, account),
+                    offset=offset,
+                    limit=limit,
+                    base=desk.settings.base_currency,
+                )
             )
 
 
@@ -67,22 +70,12 @@ def _add_verdict_tool(mcp: MCPServer, desk: Desk) -> None:
         in unknown, or a verdict that is too old, use enqueue_ai_analysis. A verdict is AI-generated and not
         investment advice; say so when you pass it on.
         """
-        size = min(limit, 5) if full else limit
-
-        def read(tx: Transaction) -> VerdictPage:
-            wanted = None
-            if symbols:
-                asked = None if exchange is None else parse_exchange(exchange)
-                wanted = resolve_stocks(tx, symbols, asked, desk.settings.default_exchange)
-            after = None if cursor is None else inspection.stock_of(cursor)
-            found = latest_verdicts(tx, wanted, limit=size + 1, after=after)
-            judged = judged_stocks(tx)
-            unknown = [stock for stock in wanted or () if stock not in judged]
-            total = len(judged) if wanted is None else len(wanted) - len(unknown)
-            return verdict_page(tx, found, limit=size, full=full, total=total, unknown=map(str, unknown))
-
         with told_to_the_model():
-            return await desk.database.read(read)
+            return await desk.database.read(
+                lambda tx: page_of_verdicts(
+                    tx, desk.settings, symbols, exchange=exchange, full=full, limit=limit, cursor=cursor
+                )
+            )
 
 
 def _add_track_record_tool(mcp: MCPServer, desk: Desk) -> None:

@@ -9,9 +9,9 @@ from queues.model import QueueName
 from server import icons, schedules
 from server.desk import Desk
 from server.errors import told_to_the_model
-from server.requests import SyncWish
 from server.schedules import ScheduleChange, ScheduleList
-from server.tools.arguments import CONTROL, DESTROY, READ, ExchangeCode, ExportPath, Live
+from server.syncs import SyncWish
+from server.tools.arguments import CONTROL, DESTROY, READ, Columns, ExchangeCode, ExportPath, Live
 
 Name = Annotated[
     str,
@@ -67,6 +67,7 @@ def add_schedule_tools(mcp: MCPServer, desk: Desk) -> None:
         broker: Live = None,
         account: SyncedAccount = "main",
         exchange: ExchangeCode = None,
+        columns: Columns = None,
         then_review: ThenReview = False,
         turn_on: TurnOn = False,
     ) -> ScheduleChange:
@@ -85,7 +86,12 @@ def add_schedule_tools(mcp: MCPServer, desk: Desk) -> None:
                 timezone=timezone,
                 trading_days_of=trading_days_of,
                 sync=SyncWish(
-                    path=path, broker=broker, account=account, exchange=exchange, then_review=then_review
+                    path=path,
+                    broker=broker,
+                    account=account,
+                    exchange=exchange,
+                    columns=columns,
+                    then_review=then_review,
                 ),
                 turn_on=turn_on,
             )

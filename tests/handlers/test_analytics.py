@@ -41,13 +41,14 @@ def held(
     sector: str | None = None,
     account: str = "main",
     as_of: date = DAY,
+    paid_in: str | None = None,
 ) -> ValuedHolding:
     currency = stock.exchange.currency
     holding = Holding(
         stock=stock,
         quantity=Decimal(quantity),
         average_price=Decimal(paid),
-        currency=currency,
+        currency=paid_in or currency,
         sector=sector,
     )
     fact = None if close is None else a_fact(number, stock, "last_close", close, currency, as_of)
@@ -82,6 +83,7 @@ def test_a_portfolio_of_three_stocks_in_two_accounts_gives_what_was_computed_by_
         ("hhi", ""): (Decimal("0.38"), "ratio"),
         ("effective_number", ""): (1 / Decimal("0.38"), "stocks"),
         ("top_5_share", ""): (100, "percent"),
+        ("value", ""): (2000, "USD"),
         ("unrealised_gain", ""): (2000 - 1700, "USD"),
         ("unrealised_gain_percent", ""): (100 * (Decimal(2000) / 1700 - 1), "percent"),
         ("beta_1y", ""): (Decimal("1.0"), "ratio"),
@@ -127,6 +129,17 @@ def test_with_a_rate_the_newest_converts_and_is_named() -> None:
     assert {fact.inputs for fact in facts} == {"4 of 4 stocks; USD at 83.5 INR of 2024-07-31 (a bank)"}
     # Betas against two markets have no common meaning.
     assert "beta_1y" not in {fact.name for fact in facts}
+
+
+def test_what_was_paid_in_another_currency_than_its_price_is_counted_only_with_rates_of_both() -> None:
+    euros = Rate(currency="EUR", base="INR", rate=Decimal(90), day=DAY, source="a bank")
+    apples = held(AAPL, "10", "80", 100, paid_in="EUR")
+    found = by_name(portfolio_facts([apples], {}, [DOLLARS, euros], "INR"))
+    assert found["value", "", "INR"] == 10 * 100 * Decimal("83.5")
+    assert found["unrealised_gain", "", "INR"] == 10 * (100 * Decimal("83.5") - 80 * 90)
+    in_dollars = [Rate(currency="EUR", base="USD", rate=Decimal("1.08"), day=DAY, source="a bank")]
+    assert by_name(portfolio_facts([apples], {}, in_dollars, "USD"))["unrealised_gain", "", "USD"] == 136
+    assert portfolio_facts([apples], {}, [euros], "INR") == portfolio_facts([apples], {}) == []
 
 
 def test_shares_that_cost_nothing_have_a_gain_but_no_percentage_of_it() -> None:

@@ -22,6 +22,7 @@ from tests.standins.hostile_scripts import obeys
 from tests.standins.messages_api import MessagesApi
 
 HOLDING = {"quantity": 10.0, "average_price": 1500.0, "currency": "INR"}
+WEIGHTS = {"NSE:INFY": 49.88, "NSE:TCS": 50.12}  # ten of each, at 1503.4567 and 1510.4567
 
 
 async def sync(running_task: TaskRunner, folder: Path, export: HostileExport) -> None:
@@ -75,7 +76,7 @@ async def test_what_an_export_plants_reaches_no_session_and_earns_no_other_stock
 
 
 def with_holding(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, "holding": HOLDING}
+    return {**entry, "holding": {**HOLDING, "weight_percent": WEIGHTS[entry["stock"]]}}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.instruments import InstrumentsError, bundled, load_instruments, require_isin
+from handlers.instruments import InstrumentsError, bundled, load_instruments, require_isin, search_lists
 from handlers.stocks import Exchange, Stock
 
 
@@ -72,7 +72,11 @@ def test_nses_own_files_are_read_as_they_are(tmp_path: Path) -> None:
     [
         ("instruments.csv", "isin,symbol\n", "its row 1: 'exchange' is not in list"),
         ("instruments.csv", "isin,symbol,exchange\n\n,VTI,LSE\n", "its row 3: Exchange 'LSE' is not known"),
-        ("EQUITY_L.csv", "symbol,isin number\nINFY,INE009A01022\n", "its row 2: INE009A01022 is no ISIN"),
+        (
+            "EQUITY_L.csv",
+            "symbol,isin number,name of company\nINFY,INE009A01022,Infosys\n",
+            "its row 2: INE009A01022 is no ISIN",
+        ),
         ("symbolchange.csv", "Old,OLD,NEW,2026-11-02\n", "its row 1: time data"),
         ("symbolchange.csv", "<html>\n", "its row 1: not enough values"),
     ],
@@ -83,3 +87,44 @@ def test_a_list_with_a_bad_row_is_refused_with_its_name_and_row(
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(InstrumentsError, match=f"{name} cannot be used, for {reason}"):
         load_instruments(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("query", "likeliest"),
+    [
+        ("Infosys Ltd.", ["NSE:INFY", "NYSE:INFY"]),
+        ("reliance ind", ["NSE:RELIANCE"]),
+        ("apple", ["NASDAQ:AAPL"]),  # before those that are called Apple and something
+        ("mahindra & mahindra", ["NSE:M&M"]),
+        ("bank of india state", ["NSE:SBIN"]),
+        ("McDonald's", ["NYSE:MCD"]),
+        ("m&m", ["NSE:M&M"]),
+        ("nse:infy", ["NSE:INFY"]),
+        ("HDFCB", ["NSE:HDFCBANK"]),
+        ("ine009a01021", ["NSE:INFY"]),
+        ("zomato", ["NSE:ETERNAL"]),
+    ],
+)
+def test_a_company_is_found_by_the_words_of_its_name_or_any_code(query: str, likeliest: list[str]) -> None:
+    found = [str(each.stock) for each in search_lists(query, bundled())]
+    assert found[: len(likeliest)] == likeliest
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("query", ["xyzzy", "&", " ", "INE009A01022", "मारुति", "limited xyzzy"])
+def test_what_no_list_has_finds_nothing(query: str) -> None:
+    assert search_lists(query, bundled()) == []
+
+
+def test_a_user_s_own_lists_are_searched_too(tmp_path: Path) -> None:
+    (tmp_path / "instruments.csv").write_text("isin,symbol,exchange\n,VTI,ARCA\n", encoding="utf-8")
+    (tmp_path / "EQUITY_L.csv").write_text(
+        "SYMBOL,NAME OF COMPANY,ISIN NUMBER\nNEWCO,Brandnew Company Limited,INE0AAA01010\n", encoding="utf-8"
+    )
+    lists = load_instruments(tmp_path)
+    found = [
+        (str(each.stock), each.company)
+        for query in ("arca:vti", "brandnew")
+        for each in search_lists(query, lists)
+    ]
+    assert found == [("ARCA:VTI", None), ("NSE:NEWCO", "Brandnew Company Limited")]

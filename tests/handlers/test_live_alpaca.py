@@ -41,6 +41,7 @@ async def sync(desk: Brokers) -> LiveHoldings | Retry | Snooze | Failed:
 
 async def test_positions_are_exact_and_on_their_exchanges(desk: Brokers, server: HttpSource) -> None:
     others = [position("BRK.B", "NYSE", "2", "300"), position("SPY", "NYSEARCA", "1.50", "0")]
+    others.append(position("ARKB", "BATS", "1", "50"))
     server.script = alpaca([AAPL, *others])
     found = await sync(desk)
     assert isinstance(found, LiveHoldings)
@@ -48,6 +49,7 @@ async def test_positions_are_exact_and_on_their_exchanges(desk: Brokers, server:
         ("NASDAQ:AAPL", Decimal("5.123456789"), Decimal("100.1")),
         ("NYSE:BRK.B", Decimal(2), Decimal(300)),
         ("ARCA:SPY", Decimal("1.5"), Decimal(0)),
+        ("BATS:ARKB", Decimal(1), Decimal(50)),
     ]
     assert {each.currency for each in found.holdings} == {"USD"}
 
@@ -56,12 +58,12 @@ async def test_what_is_no_stock_of_a_known_exchange_is_counted_and_told(
     desk: Brokers, server: HttpSource
 ) -> None:
     coin = position("BTCUSD", "CRYPTO", "-1", "20000", asset_class="crypto", side="short")
-    server.script = alpaca([AAPL, coin, position("ARKB", "BATS", "1", "50")])
+    server.script = alpaca([AAPL, coin, position("NTDOY", "OTC", "1", "50")])
     found = await sync(desk)
     assert isinstance(found, LiveHoldings)
     assert (len(found.holdings), found.skipped) == (1, {"asset class crypto": 1, "another exchange": 1})
     assert found.remarks == (
-        "Position 3 (ARKB) of main at Alpaca: it is listed on 'BATS', which the desk does not know.",
+        "Position 3 (NTDOY) of main at Alpaca: it is listed on 'OTC', which the desk does not know.",
     )
 
 

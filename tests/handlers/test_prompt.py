@@ -18,9 +18,9 @@ from handlers.grounding.check import check_grounding
 from handlers.portfolio import store_snapshot
 from handlers.prices import log_fetched
 from handlers.stocks import Stock
-from handlers.texts import NewText, store_texts
+from handlers.texts import NewText, clean_texts, store_texts
 from queues.database import Database
-from tests.handlers.claude import INFY, TCS, know
+from tests.handlers.claude import INFY, TCS, know, lack
 from tests.handlers.conftest import NOW
 from tests.handlers.grounding.test_check import fact, submission
 from tests.standins.messages_api import DATA, Json
@@ -40,14 +40,21 @@ def test_the_prompt_carries_each_stocks_facts_with_their_ids_and_its_holding_ove
 ) -> None:
     know(database, INFY, TCS)
     database.write_now(lambda tx: store_snapshot(tx, "main", [held(INFY, "10", "1000")], "file", "t1"))
-    database.write_now(lambda tx: store_snapshot(tx, "second", [held(INFY, "30", "1200")], "file", "t2"))
+    others = [held(INFY, "30", "1200"), held(TCS, "5", "3000")]
+    database.write_now(lambda tx: store_snapshot(tx, "second", others, "file", "t2"))
 
     briefs = database.read_now(lambda tx: read_briefs(tx, [INFY, TCS], NOW))
     data = data_of(write_prompt(briefs, date(2022, 12, 28)))
 
     first, second = data["stocks"]
-    assert first["holding"] == {"quantity": 40.0, "average_price": 1150.0, "currency": "INR"}
-    assert "holding" not in second
+    # 40 at 1503.4567 beside 5 at 1510.4567
+    assert first["holding"] == {
+        "quantity": 40.0,
+        "average_price": 1150.0,
+        "currency": "INR",
+        "weight_percent": 88.84,
+    }
+    assert second["holding"]["weight_percent"] == 11.16
     assert [(each["id"], each["name"], each["value"]) for each in first["facts"]] == [
         ("f1", "last_close", 1503.46),
         ("f2", "return_3m", -5.25),
@@ -55,6 +62,25 @@ def test_the_prompt_carries_each_stocks_facts_with_their_ids_and_its_holding_ove
     ]
     assert {each["as_of"] for each in first["facts"] + second["facts"]} == {"2022-12-28"}
     assert data["today"] == "2022-12-28"
+
+
+def test_there_is_no_weight_while_another_stock_waits_for_its_first_fetch_and_one_without_prices_hides_none(
+    database: Database,
+) -> None:
+    know(database, INFY)
+    holdings = [held(INFY, "10", "1000"), held(TCS, "10", "1000")]
+    database.write_now(lambda tx: store_snapshot(tx, "main", holdings, "file", "t1"))
+    [waiting] = database.read_now(lambda tx: read_briefs(tx, [INFY], NOW))
+    lack(database, TCS)
+    [asked] = database.read_now(lambda tx: read_briefs(tx, [INFY], NOW))
+    assert "weight_percent" not in entry_of(waiting)["holding"]
+    assert entry_of(asked)["holding"]["weight_percent"] == 100
+
+
+def test_what_is_not_held_has_no_holding(database: Database) -> None:
+    know(database, INFY)
+    [brief] = database.read_now(lambda tx: read_briefs(tx, [INFY], NOW))
+    assert "holding" not in entry_of(brief)
 
 
 def test_the_prompt_says_of_each_stock_how_good_its_data_is(database: Database) -> None:
@@ -145,7 +171,8 @@ def test_the_hash_of_an_entry_hangs_on_what_is_known_and_not_on_the_day_or_the_o
     entry = entry_of(today)
     assert hash_of(entry) == hash_of(entry_of(later)) == hash_of(dict(reversed(entry.items())))
     news = NewText(kind="news", title="Orders rise", body="", source="wire", published_at=NOW)
-    database.write_now(lambda tx: store_texts(tx, INFY, [news]))
+    kept, _ = clean_texts(INFY, [news])
+    database.write_now(lambda tx: store_texts(tx, INFY, kept))
     [told] = database.read_now(lambda tx: read_briefs(tx, [INFY], NOW))
     assert hash_of(entry_of(told)) != hash_of(entry)
     assert entry_of(told)["texts"] == [
@@ -162,3 +189,10 @@ def test_the_hash_of_an_entry_hangs_on_what_is_known_and_not_on_the_day_or_the_o
 
 def test_a_position_lends_its_numbers_to_the_check() -> None:
     assert Position(40, 1150.5, "INR").numbers == [(40, "shares"), (1150.5, "INR")]
+    weighed = Position(40, 1150.5, "INR", 7.41).numbers
+    texts = ("It is 7.4 % of the holdings.", "It is 7.5 % of the holdings.", "It cost 7.41 INR.")
+    assert [text in str(check_grounding(submission(risks=[text]), [], weighed)) for text in texts] == [
+        False,
+        True,
+        True,
+    ]

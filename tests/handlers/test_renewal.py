@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from handlers.ai_analysis import AnalystSettings
 from handlers.analyst.costs import sessions_of_task
+from handlers.brokers.holding import Holding
 from handlers.facts import store_facts
+from handlers.portfolio import store_snapshot
+from handlers.stocks import Exchange, Stock
 from handlers.verdict import Action, Analyst, Verdict
 from handlers.verdicts import latest_verdicts, verdicts_of_task
 from queues.control import retry_task
@@ -25,6 +29,19 @@ AI = QueueName.AI_ANALYSIS
 def sessions(api: MessagesApi) -> list[list[str]]:
     """The stocks of each session that was asked for, by its first request."""
     return [[entry["stock"] for entry in request.stocks] for request in api.requests if not request.submitted]
+
+
+def hold(database: Database, **quantities: str) -> None:
+    holdings = [
+        Holding(
+            stock=Stock(symbol, Exchange.NSE),
+            quantity=Decimal(quantity),
+            average_price=Decimal(1),
+            currency="INR",
+        )
+        for symbol, quantity in quantities.items()
+    ]
+    database.write_now(lambda tx: store_snapshot(tx, "main", holdings, "file", "sync-1"))
 
 
 def abstains(request: Request) -> Reply:
@@ -93,6 +110,18 @@ async def test_only_what_has_changed_is_judged_anew(
     database.write_now(lambda tx: store_facts(tx, TCS, new_facts(11)))
     await judge(running_task, claude, payload(INFY, TCS))
     assert sessions(api) == [["NSE:INFY", "NSE:TCS"], ["NSE:TCS"]]
+
+
+async def test_a_weight_that_others_move_is_news_from_a_percentage_point_on_and_another_quantity_always(
+    api: MessagesApi, claude: AnalystSettings, database: Database, running_task: TaskRunner
+) -> None:
+    know(database, INFY, TCS)
+    asked: list[int] = []
+    for own, other in (("100", "1000"), ("100", "1010"), ("100", "1500"), ("100.5", "1500")):
+        hold(database, INFY=own, TCS=other)
+        await judge(running_task, claude, payload(INFY))
+        asked.append(len(sessions(api)))
+    assert asked == [1, 1, 2, 3]
 
 
 async def test_another_model_is_asked_anew(

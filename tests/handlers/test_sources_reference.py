@@ -7,12 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from handlers.instruments import Listing
 from handlers.sources.base import BadDataError, NotCoveredError, SourceBusyError, SourceError
 from handlers.sources.figures import Concept, FundamentalFigure
 from handlers.sources.http import Host
 from handlers.sources.news import GoogleNews, YahooNews
 from handlers.sources.pace import Pace
-from handlers.sources.search import Match, search_yahoo
+from handlers.sources.search import search_yahoo
 from handlers.sources.sec import Sec
 from handlers.sources.yahoo_fundamentals import YahooFundamentals
 from handlers.stocks import Exchange, Stock
@@ -270,12 +271,18 @@ async def test_a_company_s_name_finds_its_stocks_on_the_exchanges_of_the_desk(
     quotes = [
         {"symbol": "INFY.NS", "exchange": "NSI", "longname": "Infosys Limited", "quoteType": "EQUITY"},
         {"symbol": "BRK-B", "exchange": "NYQ", "shortname": "Berkshire"},
+        {"symbol": "AAPL", "exchange": "NMS", "longname": "<b>App\u200ble</b>\n" + 99 * "x"},
+        {"symbol": "KO", "exchange": "NYQ"},
+        {"symbol": "ARKB", "exchange": "BTS"},
         {"symbol": "INFY.SG", "exchange": "STU"},
         {"symbol": "<b>", "exchange": "NYQ"},
     ]
     server.script = always(json_reply({"quotes": quotes, "news": []}))
     assert await search_yahoo(host, "infosys & co") == [
-        Match(stock=INFY, company="Infosys Limited"),
-        Match(stock=BRK, company="Berkshire"),
+        Listing(INFY, "Infosys Limited"),
+        Listing(BRK, "Berkshire"),
+        Listing(AAPL, f"Apple {'x' * 90} […]"),
+        Listing(Stock("KO", Exchange.NYSE), None),
+        Listing(Stock("ARKB", Exchange.BATS), None),
     ]
     assert parse_qs(urlsplit(server.requests[0].target).query)["q"] == ["infosys & co"]

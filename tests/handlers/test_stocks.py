@@ -1,5 +1,8 @@
+from datetime import date
+
 import pytest
 
+from handlers.market_calendar import is_session
 from handlers.stocks import Exchange, Stock, StockError, parse_stock
 
 
@@ -25,3 +28,8 @@ def test_a_prefix_beats_the_default_exchange() -> None:
 def test_what_is_no_symbol_is_refused(text: str) -> None:
     with pytest.raises(StockError):
         parse_stock(text, Exchange.NSE)
+
+
+def test_every_exchange_has_a_calendar() -> None:
+    christmas = date(2026, 12, 25)
+    assert [exchange for exchange in Exchange if is_session(christmas, exchange)] == []

@@ -74,7 +74,7 @@ async def test_a_due_schedule_enqueues_its_work_in_the_process_that_leads(
     desk: Desk, agent: Agent, tmp_path: Path
 ) -> None:
     file = tmp_path / "holdings.csv"
-    file.write_text(csv_of(*many_stocks(3)), "utf-8")
+    file.write_text(csv_of(*many_stocks(3)).replace("Symbol,", "Scrip code,"), "utf-8")
     await agent.call(
         "set_schedule",
         name="sync",
@@ -82,6 +82,7 @@ async def test_a_due_schedule_enqueues_its_work_in_the_process_that_leads(
         cron="45 8 * * *",
         timezone="Asia/Kolkata",
         path=str(file),
+        columns={"symbol": "Scrip code", "quantity": "Quantity", "average price": "Average Price"},
         turn_on=True,
     )
     make_due(desk, timedelta(seconds=1))
@@ -124,8 +125,9 @@ async def test_a_deleted_schedule_is_gone(agent: Agent) -> None:
         ({"timezone": "Mumbai"}, "'Mumbai' is no time zone"),
         ({"trading_days_of": "MARS"}, "Exchange 'MARS' is not known"),
         ({"trading_days_of": None}, "Give timezone (like Asia/Kolkata), trading_days_of, or set"),
-        ({"path": "/data/x.csv"}, "path, broker and then_review belong to portfolio_sync"),
-        ({"then_review": True}, "path, broker and then_review belong to portfolio_sync"),
+        ({"path": "/data/x.csv"}, "path, broker, columns and then_review belong to portfolio_sync"),
+        ({"columns": {"symbol": "Code"}}, "path, broker, columns and then_review belong to portfolio_sync"),
+        ({"then_review": True}, "path, broker, columns and then_review belong to portfolio_sync"),
         ({"queue": "portfolio_sync"}, "needs either path, the export that it reads each time, or broker"),
         ({"queue": "portfolio_sync", "path": "x.csv"}, "must be absolute or begin with ~"),
         ({"name": "../x"}, "name: String should match pattern"),

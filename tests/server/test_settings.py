@@ -83,6 +83,7 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("SESSION_BUDGET_USD", "much"),
         ("AS_OF", "yesterday"),
         ("DEFAULT_EXCHANGE", "LSE"),
+        ("BASE_CURRENCY", "RUPEES"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_variable(
@@ -182,7 +183,11 @@ def test_one_wrong_value_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     assert "'bloomberg'" in str(refused.value)
 
 
-def test_an_exchange_may_be_written_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exchange_and_a_currency_may_be_written_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STOCKDESK_HOME", str(tmp_path))
     monkeypatch.setenv("STOCKDESK_DEFAULT_EXCHANGE", "nse")
-    assert load_settings().default_exchange is Exchange.NSE
+    monkeypatch.setenv("STOCKDESK_BASE_CURRENCY", "inr")
+    loaded = load_settings()
+    assert (loaded.default_exchange, loaded.base_currency) == (Exchange.NSE, "INR")

@@ -8,7 +8,7 @@ from mcp import Client
 
 from server.app import build_server
 from server.desk import Desk
-from server.requests import MAX_CSV_BYTES
+from server.syncs import MAX_CSV_BYTES
 from tests.server.desks import TABLES, Agent, counts, csv_of
 from tests.server.test_tools_enqueue import AAPL
 
@@ -70,6 +70,9 @@ WRONG_TYPES_AND_BOUNDS: list[tuple[str, dict[str, Any]]] = [
     ("release_queue", {"queue": "ai_analysis", "include_old": "maybe"}),
     ("clear_queue", {}),
     ("clear_queue", {"queue": None}),
+    ("find_stocks", {"query": ""}),
+    ("find_stocks", {"query": "x" * 81}),
+    ("remove_account", {"account": ["main"], "confirm": True}),
     ("get_portfolio", {"limit": 51}),
     ("get_portfolio", {"cursor": "x" * 61}),
     ("get_verdicts", {"symbols": ["INFY"] * 1001}),

@@ -182,6 +182,18 @@ async def test_a_sync_does_not_analyse_and_a_review_does(desk: Desk, agent: Agen
     assert run["tasks"]["completed"] == 3  # the sync, a fetch, and a session of all three
 
 
+async def test_a_review_takes_a_file_whose_columns_are_named_and_refuses_names_without_a_file(
+    desk: Desk, agent: Agent
+) -> None:
+    columns = {"symbol": "Code", "quantity": "Held", "average price": "Paid"}
+    await agent.call(
+        "enqueue_portfolio_review", csv_text="Code,Held,Paid\nKO,1,2\n", exchange="NYSE", columns=columns
+    )
+    await desk.manager.execute_queues()
+    assert [each["stock"] for each in (await agent.call("get_portfolio"))["holdings"]] == [str(KO)]
+    assert "columns are of a file" in await agent.refused("enqueue_portfolio_review", columns=columns)
+
+
 async def test_a_review_without_a_file_is_of_what_is_held_in_the_account(desk: Desk, agent: Agent) -> None:
     await sync(desk, agent, AAPL, KO)
     await sync(desk, agent, XOM, account="second")

@@ -1,8 +1,15 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 
+import pytest
+
+from handlers.rates import store_rates
+from handlers.sources.ecb import DayOfRates
 from handlers.stocks import Exchange, Stock
 from server.desk import Desk
-from tests.server.desks import Agent, counts, csv_of, kite_csv
+from server.settings import Settings
+from tests.server.desks import Agent, counts, csv_of, kite_csv, sample_settings
 
 AAPL, KO, XOM = Stock("AAPL", Exchange.NASDAQ), Stock("KO", Exchange.NYSE), Stock("XOM", Exchange.NYSE)
 
@@ -39,12 +46,38 @@ async def test_a_price_that_is_not_known_is_null_and_counts_nowhere(desk: Desk, 
     await desk.manager.execute_queues()
     portfolio = await agent.call("get_portfolio")
     (holding,) = portfolio["holdings"]
-    unknown = ("last_close", "last_close_as_of", "last_close_fact", "value", "gain_percent")
-    assert [holding[name] for name in unknown] == [None] * 5
+    unknown = (
+        "last_close",
+        "last_close_as_of",
+        "last_close_fact",
+        "value",
+        "gain_percent",
+        "weight_percent",
+    )
+    assert [holding[name] for name in unknown] == [None] * 6
     assert portfolio["totals"] == [
         {"currency": "INR", "cost": 1005.0, "value": None, "gain_percent": None, "priced": 0, "unpriced": 1}
     ]
     assert "1 have no known close; enqueue_data_fetch says whether a source has it." in portfolio["message"]
+
+
+async def test_the_weight_of_a_stock_is_its_share_of_all_that_is_shown_of_its_currency(
+    desk: Desk, agent: Agent
+) -> None:
+    await agent.call("enqueue_portfolio_sync", csv_text=kite_csv("M&M"), account="india")
+    await agent.call("enqueue_portfolio_sync", csv_text=csv_of(AAPL), account="second")
+    await review(desk, agent, AAPL, KO)
+    holdings = (await agent.call("get_portfolio"))["holdings"]
+    values = {each["stock"]: each["last_close"] for each in holdings}
+    share = values[str(AAPL)] * 20 / (values[str(AAPL)] * 20 + values[str(KO)] * 10)
+    assert [(each["account"], each["weight_percent"]) for each in holdings] == [
+        ("india", None),
+        ("main", pytest.approx(100 * share, abs=0.005)),
+        ("main", pytest.approx(100 * (1 - share), abs=0.005)),
+        ("second", pytest.approx(100 * share, abs=0.005)),
+    ]
+    [alone] = (await agent.call("get_portfolio", account="second"))["holdings"]
+    assert alone["weight_percent"] == 100
 
 
 async def test_one_account_is_shown_by_itself_in_any_case(desk: Desk, agent: Agent) -> None:
@@ -157,3 +190,44 @@ async def test_every_moment_that_is_shown_is_aware_and_in_utc(desk: Desk, agent:
     for moment in [*shown, verdict["created_at"], account["synced_at"]]:
         assert datetime.fromisoformat(moment).utcoffset() == timedelta(), moment
         assert datetime.fromisoformat(moment).tzinfo is UTC
+
+
+async def test_the_audit_shows_the_weight_that_the_analyst_was_told(desk: Desk, agent: Agent) -> None:
+    await review(desk, agent, AAPL, KO)
+    [weight, _] = [each["weight_percent"] for each in (await agent.call("get_portfolio"))["holdings"]]
+    [verdict] = (await agent.call("get_verdicts", symbols=[str(AAPL)], full=True))["verdicts"]
+    assert verdict["detail"]["audit"]["inputs"][0] == f"holding: 10 shares at 100.5 USD, {weight:g} percent"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    return sample_settings(tmp_path / "home", **getattr(request, "param", {}))
+
+
+@pytest.mark.parametrize("settings", [{"base_currency": "EUR"}], indirect=True)
+async def test_in_a_base_currency_there_is_one_total_that_names_its_rate(desk: Desk, agent: Agent) -> None:
+    await review(desk, agent, AAPL, KO)
+    before = await agent.call("get_portfolio")
+    assert before["converted"] is None
+    assert "Nothing is converted to EUR: no rate of it is stored yet" in before["message"]
+
+    rates = DayOfRates(date(2022, 12, 27), {"USD": Decimal("1.0640")})
+    desk.database.write_now(lambda tx: store_rates(tx, rates))
+    portfolio = await agent.call("get_portfolio")
+    [dollars] = portfolio["totals"]
+    rate = Decimal("0.93984962")
+    assert portfolio["converted"] == {
+        "currency": "EUR",
+        "value": pytest.approx(dollars["value"] * float(rate), abs=0.01),
+        "unrealised_gain": pytest.approx(portfolio["spread"][0]["unrealised_gain"] * float(rate), abs=0.01),
+        "unrealised_gain_percent": dollars["gain_percent"],
+        "as_of": "2022-12-27",
+        "of": f"2 of 2 stocks; USD at {rate} EUR of 2022-12-27 (ECB reference rates)",
+    }
+
+
+@pytest.mark.parametrize("settings", [{"base_currency": "USD"}], indirect=True)
+async def test_where_all_is_in_the_base_currency_nothing_is_converted(desk: Desk, agent: Agent) -> None:
+    await review(desk, agent, AAPL)
+    portfolio = await agent.call("get_portfolio")
+    assert (portfolio["converted"], portfolio["message"]) == (None, "1 holdings.")

@@ -32,6 +32,7 @@ _EXCHANGES = {
     "AMEX": Exchange.AMEX,
     "ARCA": Exchange.ARCA,
     "NYSEARCA": Exchange.ARCA,
+    "BATS": Exchange.BATS,
 }
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
@@ -63,7 +64,7 @@ class AlpacaAccount:
 
 
 async def alpaca_holdings(account: AlpacaAccount) -> LiveHoldings:
-    """The stocks of the account; options, crypto currencies and stocks of other exchanges (BATS, OTC) are skipped.
+    """The stocks of the account; options, crypto currencies and stocks of other exchanges (OTC) are skipped.
 
     The remarks name those of other exchanges: the desk could not tell where their prices come from.
 
