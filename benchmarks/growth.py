@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from benchmarks.machine import describe
 from queues.database import Database, Transaction
+from queues.glance import next_tasks, recent_attempts
 from queues.inspection import TaskFilter, list_tasks, queue_status
 from queues.lifecycle import take_over
 from queues.model import NewTask, QueueName, TaskState
@@ -96,15 +97,22 @@ def looks(store: Store) -> dict[str, float]:
     def status(tx: Transaction) -> object:
         return [queue_status(tx, queue) for queue in QueueName]
 
-    found = {"status": median(timed(lambda: store.database.read_now(status))[0] for _ in range(CALLS))}
-    for words, filter_ in wanted.items():
-        found[words] = median(
-            timed(
-                lambda wanted=filter_: store.database.read_now(lambda tx: list_tasks(tx, wanted, limit=50))
-            )[0]
-            for _ in range(CALLS)
-        )
-    return found
+    def upcoming(tx: Transaction) -> object:
+        return [next_tasks(tx, queue, 5) for queue in QueueName]
+
+    def listed(filter_: TaskFilter) -> Callable[[Transaction], object]:
+        return lambda tx: list_tasks(tx, filter_, limit=50)
+
+    reads: dict[str, Callable[[Transaction], object]] = {
+        "status": status,
+        **{words: listed(filter_) for words, filter_ in wanted.items()},
+        "the last 60 attempts": lambda tx: recent_attempts(tx, 60),
+        "the next 5 of each queue": upcoming,
+    }
+    return {
+        words: median(timed(lambda read=read: store.database.read_now(read))[0] for _ in range(CALLS))
+        for words, read in reads.items()
+    }
 
 
 def main() -> int:

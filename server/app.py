@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from server import icons
 from server.completion import add_completion
+from server.dashboard.app import dashboard_app
 from server.desk import Desk
 from server.errors import explain
 from server.mcp_tasks import McpTasks
@@ -30,9 +31,10 @@ in parallel (portfolio_sync, data_fetcher, ai_analysis), in each one task at a t
 
 Workflow: enqueue_portfolio_review (a broker's export by path or csv_text, or what is held) -> \
 get_task(task_id=run_id, wait_seconds=50, wait_for="run") now and then -> get_verdicts and get_portfolio. For a \
-few stocks: enqueue_ai_analysis. If nothing moves: get_queue_status says why and what to do; list_tasks finds what \
-failed, retry_task brings it back. To pause: hold_queue, release_queue. To drop work: cancel_tasks; all of a queue: \
-clear_queue. Long lists come in pages: pass next_cursor as cursor.
+few stocks: enqueue_ai_analysis. A company's symbol: find_stocks. If nothing moves: get_queue_status says why and what \
+to do; list_tasks finds what failed, retry_task brings it back. To pause: hold_queue, release_queue. To drop work: \
+cancel_tasks; all of a queue: clear_queue. To let the user watch: show_dashboard. Long lists come in pages: pass \
+next_cursor as cursor.
 
 Analysis may spend the user's money (get_spend): enqueue it only when asked. Numbers come from the desk's facts; do \
 not add others. Verdicts with analyst "baseline" are rules over prices, not Claude's. Verdicts are AI-generated, not \
@@ -83,7 +85,7 @@ def build_server(desk: Desk) -> MCPServer:
         instructions=INSTRUCTIONS,
         version=version("stockdesk"),
         icons=icons.DESK,
-        extensions=[McpTasks(desk)],
+        extensions=[McpTasks(desk), dashboard_app()],
         lifespan=background_tasks,
         cache_hints={
             "server/discover": _LASTING,

@@ -6,10 +6,11 @@ import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.http.gate import HEALTH, Gate, refusal
+from server.dashboard.page import dashboard_csp, dashboard_html
+from server.http.gate import HEALTH, PAGE, Gate, refusal
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 # Of protocol 2025-11-25; later ones have no sessions. A client that goes without a word leaves its session behind for
@@ -21,9 +22,11 @@ LAST_WORD_SECONDS = 0.1
 def http_app(mcp: MCPServer, token: str, hosts: Collection[str]) -> "EndableApp":
     """MCP at `/mcp`, and what `mcp.custom_route` has added, for holders of `token` that use one of `hosts` as its name.
 
-    It runs once: its lifespan holds the sessions.
+    The dashboard at `/` is the same for everybody; what it shows it asks for at `/mcp`. The app runs once: its lifespan
+    holds the sessions.
     """
     mcp.custom_route(HEALTH, methods=["GET"])(_say_healthy)
+    mcp.custom_route(PAGE, methods=["GET"])(_show_dashboard)
     # The gate checks hosts, for the other routes too.
     unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     served = mcp.streamable_http_app(transport_security=unchecked, max_sessions=MAX_SESSIONS)
@@ -32,6 +35,16 @@ def http_app(mcp: MCPServer, token: str, hosts: Collection[str]) -> "EndableApp"
 
 async def _say_healthy(_: Request) -> Response:
     return PlainTextResponse("ok")
+
+
+async def _show_dashboard(_: Request) -> Response:
+    headers = {
+        "content-security-policy": dashboard_csp(),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cache-control": "no-store",  # the page of another version would speak with this one
+    }
+    return HTMLResponse(dashboard_html(), headers=headers)
 
 
 class EndableApp:

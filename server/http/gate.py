@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 # For whoever watches whether the process serves; it says nothing else.
 HEALTH = "/healthz"
+# The dashboard, which is the same for everybody and holds no data.
+PAGE = "/"
 SHOWN_CHARACTERS = 80
 
 
@@ -49,7 +51,7 @@ class Gate:
                 f"Web pages of {origin[:SHOWN_CHARACTERS]!r} may not call this server; if they are yours, start it "
                 "with --allowed-host and their host's name.",
             )
-        return None if path == HEALTH or self._knows(headers) else _unauthorized(headers)
+        return None if path in (HEALTH, PAGE) or self._knows(headers) else _unauthorized(headers)
 
     def _knows(self, headers: Headers) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -93,6 +93,7 @@ def _port(listening: socket.socket) -> int:
 
 
 def _announce(url: str, token: Token) -> None:
+    page = url.removesuffix("mcp")
     lines = [f"Serving MCP at {url}"]
     if token.is_new:
         # In double quotes, which every shell knows; neither URL nor token holds what they do not protect.
@@ -101,8 +102,12 @@ def _announce(url: str, token: Token) -> None:
         )
         lines += [
             f"Its bearer token is in {token.path}, and shown this once: {token.value}",
+            f"Dashboard: {page}#token={token.value}",
             f"Claude Code: {add}",
         ]
     else:
-        lines.append(f"Its bearer token is in {token.path}; --new-token makes another one.")
+        lines += [
+            f"Its bearer token is in {token.path}; --new-token makes another one.",
+            f"Dashboard: {page}",
+        ]
     sys.stderr.write("\n".join(lines) + "\n")

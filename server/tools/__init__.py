@@ -12,6 +12,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 from server.desk import Desk
 from server.tools.accounts import add_account_tool
 from server.tools.control import add_control_tools
+from server.tools.dashboard import add_dashboard_tool
 from server.tools.enqueue import add_enqueue_tools
 from server.tools.find import add_find_tool
 from server.tools.inspect import add_inspection_tools
@@ -56,6 +57,7 @@ def _make(mcp: MCPServer, desk: Desk) -> None:
     add_enqueue_tools(mcp, desk)
     add_find_tool(mcp, desk)
     add_inspection_tools(mcp, desk)
+    add_dashboard_tool(mcp, desk)
     add_control_tools(mcp, desk)
     add_account_tool(mcp, desk)
     add_result_tools(mcp, desk)

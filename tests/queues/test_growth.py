@@ -8,6 +8,7 @@ import pytest
 from queues.control import clear_queue
 from queues.database import Transaction
 from queues.errors import QueueFullError
+from queues.glance import next_tasks, recent_attempts
 from queues.inspection import TaskFilter, list_tasks, queue_status, totals
 from queues.lifecycle import forget_finished
 from queues.model import QueueName, TaskState
@@ -60,6 +61,8 @@ LOOKS: dict[str, Callable[[Desk], Callable[[Transaction], object]]] = {
         lambda tx: list_tasks(tx, TaskFilter(queue=ANALYSIS, states=[TaskState.FAILED]), limit=5)
     ),
     "list one state": lambda _: lambda tx: list_tasks(tx, TaskFilter(states=[TaskState.FAILED]), limit=5),
+    "last attempts": lambda _: lambda tx: recent_attempts(tx, 5),
+    "next tasks": lambda _: lambda tx: next_tasks(tx, FETCH, 5),
     "wake": lambda _: lambda tx: next_wake(tx, FETCH),
     "forget nothing": lambda _: lambda tx: forget_finished(tx, DAY),
 }
@@ -76,7 +79,7 @@ def test_it_takes_as_many_steps_with_many_finished_tasks_as_with_few(desk: Desk,
     assert steps(desk, look) <= few + SLACK
 
 
-@pytest.mark.parametrize("name", ["enqueue", "claim", "wake"])
+@pytest.mark.parametrize("name", ["enqueue", "claim", "wake", "next tasks"])
 def test_what_a_worker_does_takes_as_many_steps_with_many_queued_tasks_as_with_few(
     desk: Desk, name: str
 ) -> None:

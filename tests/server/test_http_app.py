@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from server.app import build_server
+from server.dashboard.page import dashboard_csp, dashboard_html
 from server.desk import Desk
 from server.http import app
 from tests.hosts.serve import INITIALIZE
@@ -42,3 +43,32 @@ async def test_a_client_too_many_is_refused_until_another_ends_its_session(
 async def test_a_watchdog_is_told_nothing_but_that_it_serves(browser: httpx.AsyncClient) -> None:
     answer = await browser.get("/healthz", headers={"authorization": ""})
     assert (answer.status_code, answer.text) == (200, "ok")
+
+
+async def test_a_browser_gets_the_page_and_no_data_before_it_has_the_token(
+    browser: httpx.AsyncClient,
+) -> None:
+    page = await browser.get("/", headers={"authorization": ""})
+    assert (page.status_code, page.text) == (200, dashboard_html())
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"] == dashboard_csp()
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in page.headers
+    assert TOKEN not in page.text
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 405), ("/mcp", 401)])
+async def test_a_page_of_another_local_server_gets_no_leave_to_call(
+    browser: httpx.AsyncClient, path: str, status: int
+) -> None:
+    """Its preflight comes without the token, as browsers send it."""
+    headers = {
+        "authorization": "",
+        "origin": "http://localhost:6274",
+        "access-control-request-method": "POST",
+    }
+    answer = await browser.options(path, headers=headers)
+    assert answer.status_code == status
+    assert not [name for name in answer.headers if name.startswith("access-control-")]

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from server.http.gate import HEALTH, Gate
+from server.http.gate import HEALTH, PAGE, Gate
 
 TOKEN = "the-token-of-this-home"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -94,7 +94,9 @@ async def test_a_token_in_the_address_does_not_count() -> None:
     assert (await ask(f"/any?token={TOKEN}&access_token={TOKEN}")).status_code == 401
 
 
-async def test_a_watchdog_needs_no_token_but_the_right_name() -> None:
-    assert (await ask(HEALTH)).text == "let in"
-    assert (await ask(HEALTH, host="evil.example")).status_code == 421
-    assert (await ask(f"{HEALTH}/more")).status_code == 401
+@pytest.mark.parametrize("path", [HEALTH, PAGE])
+async def test_a_watchdog_and_a_page_without_data_need_no_token_but_the_right_name(path: str) -> None:
+    assert (await ask(path)).text == "let in"
+    assert (await ask(path, host="evil.example")).status_code == 421
+    assert (await ask(path, origin="http://evil.example")).status_code == 403
+    assert (await ask(f"{path}more")).status_code == 401

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -23,6 +24,7 @@ from tests.server.desks import Agent
 from tests.standins.claude_scripts import always
 from tests.standins.messages_api import MessagesApi, Stalls
 
+MCP = "io.modelcontextprotocol"
 PROTOCOLS: dict[Era, str] = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 
 
@@ -108,11 +110,45 @@ async def test_a_body_without_a_length_is_bounded_too(browser: httpx.AsyncClient
     ],
     ids=["another token", "another host", "a foreign page"],
 )
-@pytest.mark.parametrize("path", ["/mcp", "/", "/nothing"])
+@pytest.mark.parametrize("path", ["/mcp", "/nothing"])
 async def test_the_gate_stands_before_every_route(
     browser: httpx.AsyncClient, path: str, headers: dict[str, str], status: int
 ) -> None:
     assert (await browser.get(path, headers=headers)).status_code == status
+
+
+async def test_the_dashboard_follows_the_desk_with_requests_that_need_no_session(
+    browser: httpx.AsyncClient,
+) -> None:
+    """Those of server/dashboard/page/client.js."""
+    browser.headers["origin"] = str(browser.base_url).rstrip("/")
+    listen = {"notifications": {"resourceSubscriptions": ["stockdesk://status"]}}
+    async with (
+        within_patience(),
+        browser.stream("POST", "/mcp", **stateless("subscriptions/listen", listen)) as news,
+    ):
+        lines = news.aiter_lines()
+        await line_with(lines, '"notifications/subscriptions/acknowledged"')
+        for tool, more in (("hold_queue", {"reason": "lunch"}), ("release_queue", {})):
+            call = {"name": tool, "arguments": {"queue": "portfolio_sync", **more}}
+            answer = await browser.post("/mcp", **stateless("tools/call", call))
+            assert answer.json()["result"]["isError"] is False
+            await line_with(lines, '"notifications/resources/updated"')
+
+
+def stateless(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The headers and the body of a request of protocol 2026-07-28."""
+    name = {"mcp-name": params["name"]} if "name" in params else {}
+    meta: dict[str, Any] = {f"{MCP}/protocolVersion": "2026-07-28", f"{MCP}/clientCapabilities": {}}
+    headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": method, **name}
+    return {"headers": headers, "json": rpc(method, {**params, "_meta": meta})}
+
+
+async def line_with(lines: AsyncIterator[str], words: str) -> None:
+    async for line in lines:
+        if words in line:
+            return
+    pytest.fail(f"the stream ended without {words}")
 
 
 async def test_a_client_is_shown_why_it_is_refused(serve: HttpServe) -> None:
@@ -201,11 +237,13 @@ async def test_the_token_is_shown_once_and_stands_nowhere_else(tmp_path: Path) -
         first.process.send_signal(signal.SIGINT)
         assert await anyio.to_thread.run_sync(first.ended) == 0
         assert f"shown this once: {token}\n" in first.stderr
+        assert f"Dashboard: {first.url.removesuffix('mcp')}#token={token}\n" in first.stderr
         logged = first.stderr.partition('--header "Authorization: Bearer ')[2].partition("\n")[2]
         assert "Refused a request" in logged
         assert "Leaving on SIGINT" in logged
     with HttpServe(environment) as second:
         assert second.token == token
+        second.wait_for_stderr("Dashboard: http")
         said = second.stderr
     assert "--new-token makes another one" in said
     files = [path for path in (tmp_path / "desk").rglob("*") if path.is_file() and path.name != "http-token"]

@@ -46,6 +46,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "get_queue_status": {},
     "list_tasks": {},
     "get_task": {"task_id": WORDY},
+    "show_dashboard": {},
     "cancel_tasks": {"run_id": QUEUED_RUN, "confirm": True},
     "retry_task": {"run_id": ENDED_RUN},
     "hold_queue": {"queue": "ai_analysis", "reason": "x"},

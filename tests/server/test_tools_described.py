@@ -22,6 +22,7 @@ TOOLS = [
     "get_queue_status",
     "list_tasks",
     "get_task",
+    "show_dashboard",
     "cancel_tasks",
     "retry_task",
     "hold_queue",
@@ -158,7 +159,7 @@ async def test_the_list_of_tools_is_small_and_without_words_that_only_repeat_a_n
     inputs = [json.dumps(tool.input_schema) for tool in tools.values()]
     assert sum(map(len, inputs)) < 15_000
     assert not any('"title"' in each for each in inputs)
-    assert sum(len(json.dumps(tool.output_schema)) for tool in tools.values()) < 44_000
+    assert sum(len(json.dumps(tool.output_schema)) for tool in tools.values()) < 52_000
 
 
 async def test_every_tool_promises_the_shape_of_its_answer(tools: dict[str, Tool]) -> None:

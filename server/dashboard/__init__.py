@@ -1,0 +1,1 @@
+"""The desk on one page: its data, and the page that shows them."""
