@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import MofNCompleteColumn, Progress, TaskID
 
 from handlers.sources.sample import sample_holdings, sample_last_day
 from handlers.verdicts import latest_verdicts
@@ -17,9 +17,11 @@ from queues.database import Transaction
 from queues.holds import current_holds
 from queues.inspection import Interval, intervals, overlaps, queue_status, tasks_of_run
 from queues.model import QueueName, TaskState
-from server import rendering
+from server.cli.progress import bars
 from server.desk import Desk, open_desk
 from server.portfolio_views import PortfolioView, portfolio_view
+from server.rendering.tables import portfolio_table, timeline
+from server.rendering.verdicts import verdict_table
 from server.requests import request_review
 from server.settings import Settings, load_settings
 from server.verdict_views import VerdictPage, verdict_page
@@ -46,7 +48,7 @@ async def run_demo(console: Console, *, claude: bool, keep: bool) -> Sequence[Fi
         )
         _introduce(console, settings)
         async with open_desk(settings, "demo") as desk:
-            await _work(console, desk)
+            await _work(desk)
             return await _show(console, desk)
     finally:
         if keep:
@@ -65,23 +67,23 @@ def _introduce(console: Console, settings: Settings) -> None:
     )
 
 
-async def _work(console: Console, desk: Desk) -> None:
+async def _work(desk: Desk) -> None:
     """Review the first account; import the second as soon as the first one's stocks are at work."""
     files = sample_holdings()
-    with as_file(files["main"]) as main, as_file(files["second"]) as second, _bars(console) as progress:
-        bars = {queue: progress.add_task(queue, total=None) for queue in QueueName}
+    with (
+        as_file(files["main"]) as main,
+        as_file(files["second"]) as second,
+        bars(MofNCompleteColumn()) as progress,
+    ):
+        of_queues = {queue: progress.add_task(queue, total=None) for queue in QueueName}
         first = await request_review(desk, path=str(main), csv_text=None, account="main", exchange=None)
         assert first.run_id is not None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_follow, desk, progress, bars)
+            tasks.start_soon(_follow, desk, progress, of_queues)
             tasks.start_soon(_import_second, desk, first.run_id, second)
             await desk.manager.execute_queues()
             tasks.cancel_scope.cancel()
-        _update(progress, bars, await desk.database.read(_counts))
-
-
-def _bars(console: Console) -> Progress:
-    return Progress(TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn(), console=console)
+        _update(progress, of_queues, await desk.database.read(_counts))
 
 
 async def _import_second(desk: Desk, first_run: str, file: Path) -> None:
@@ -94,10 +96,10 @@ async def _import_second(desk: Desk, first_run: str, file: Path) -> None:
     await request_review(desk, path=str(file), csv_text=None, account="second", exchange=None)
 
 
-async def _follow(desk: Desk, progress: Progress, bars: dict[QueueName, TaskID]) -> None:
+async def _follow(desk: Desk, progress: Progress, of_queues: dict[QueueName, TaskID]) -> None:
     while True:
         heard = desk.manager.bell.next_ring()
-        _update(progress, bars, await desk.database.read(_counts))
+        _update(progress, of_queues, await desk.database.read(_counts))
         await desk.manager.bell.wait(heard)
 
 
@@ -106,11 +108,11 @@ def _counts(tx: Transaction) -> dict[QueueName, dict[TaskState, int]]:
 
 
 def _update(
-    progress: Progress, bars: dict[QueueName, TaskID], counts: dict[QueueName, dict[TaskState, int]]
+    progress: Progress, of_queues: dict[QueueName, TaskID], counts: dict[QueueName, dict[TaskState, int]]
 ) -> None:
     for queue, states in counts.items():
         ended = sum(count for state, count in states.items() if state.is_finished)
-        progress.update(bars[queue], completed=ended, total=sum(states.values()) or None)
+        progress.update(of_queues[queue], completed=ended, total=sum(states.values()) or None)
 
 
 async def _show(console: Console, desk: Desk) -> Sequence[Finding]:
@@ -122,10 +124,10 @@ async def _show(console: Console, desk: Desk) -> Sequence[Finding]:
 
     portfolio, page, attempts, findings = await desk.database.read(read)
     console.print()
-    console.print(rendering.portfolio_table(portfolio))
+    console.print(portfolio_table(portfolio))
     if page.verdicts:
-        console.print(rendering.verdict_table(page.verdicts, page.disclaimer))
-    console.print(rendering.timeline(attempts))
+        console.print(verdict_table(page.verdicts, page.disclaimer))
+    console.print(timeline(attempts))
     for line in [finding.sentence for finding in findings] or ["No two tasks of one queue ran at once."]:
         console.print(line)
     if findings:

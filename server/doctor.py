@@ -5,10 +5,11 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from queues.filesystems import file_system_of, refuse_network
 from queues.model import TaskState
 from server.desk import DATABASE_NAME, migrations, open_desk
 from server.inspection import desk_status
+from server.rendering.console import visible
 from server.settings import Settings
 from server.views import LeaderView, StatusView
 
@@ -66,14 +68,23 @@ class Finding:
     advice: str = ""
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """One finding or more about each thing; secrets are in none of them, and nothing costs money."""
+async def examine(
+    settings: Settings, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> list[Finding]:
+    """One finding or more about each thing; secrets are in none of them, and nothing costs money.
+
+    `progress` is told how many of how many checks are done.
+    """
     now = system_clock()
     findings = [_versions(), *_home(settings.home)]
+    checks = [partial(_claude, settings), partial(_sources, settings, now)]
     database = settings.home / DATABASE_NAME
     if database.exists():
-        findings += await _database(settings, database, now)
-    return [*findings, *await _claude(settings), *await _sources(settings, now), *_calendars(now)]
+        checks.insert(0, partial(_database, settings, database, now))
+    for done, check in enumerate(checks):
+        progress(done, len(checks))
+        findings += await check()
+    return [*findings, *_calendars(now)]
 
 
 def _versions() -> Finding:
@@ -257,9 +268,9 @@ def findings_table(findings: Sequence[Finding]) -> RenderableType:
     """What was found, one line or more for each, and how much of it is bad."""
     table = Table.grid(padding=(0, 1))
     for finding in findings:
-        text = Text(finding.what, overflow="fold")
+        text = Text(visible(finding.what), overflow="fold")
         if finding.advice:
-            text.append(f"\n{finding.advice}", style="italic")
+            text.append(f"\n{visible(finding.advice)}", style="italic")
         table.add_row(Text(finding.level, style=COLOURS[finding.level]), finding.about, text)
     counts = [f"{count}× {level}" for level in COLOURS if (count := _count(findings, level))]
     return Group(table, Text(", ".join(counts)))

@@ -132,13 +132,19 @@ def test_a_home_of_a_newer_version_ends_a_command_with_one_sentence(typed: Typed
     assert "Traceback" not in ended.stderr
 
 
-def test_help_names_every_command(typed: Typed) -> None:
-    ended = typed("--help")
+def test_help_names_every_command_and_imports_nothing_heavy(typed: Typed) -> None:
+    ended = typed("--help", PYTHONPROFILEIMPORTTIME="1")
     commands = (
-        "demo serve worker status settings config release login takeover backup restore doctor install spend"
+        "demo serve worker status tasks task portfolio verdicts spend report hold release cancel retry takeover"
+        " settings backup restore doctor config login install"
     )
     for command in commands.split():
-        assert command in ended.stdout
+        assert f"│ {command} " in ended.stdout
+    imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert "server.cli" in imported
+    assert imported.isdisjoint(
+        {"apsw", "mcp", "httpx", "jinja2", "rich.progress", "handlers.verdict", "server.desk"}
+    )
 
 
 def test_it_tells_its_version(typed: Typed) -> None:

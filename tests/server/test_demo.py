@@ -76,7 +76,7 @@ def test_it_succeeds_without_a_word_on_stderr(shown: Shown) -> None:
 def test_it_shows_both_accounts_and_every_holding(shown: Shown) -> None:
     for account, file in sample_holdings().items():
         rows = len(file.read_text("utf-8").splitlines()) - 1
-        assert sum(line.startswith(f"│ {account} ") for line in shown.lines) == rows
+        assert sum(line.startswith(f"{account} ") for line in shown.lines) == rows
     assert "unknown" not in shown.text
 
 

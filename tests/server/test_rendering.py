@@ -1,18 +1,41 @@
 """What the command line prints, in a terminal of 80 columns."""
 
 import io
+import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import pytest
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from queues.inspection import Interval
 from queues.model import QueueName, TaskState
-from server.rendering import settings_list, status_table, timeline
+from server.cli.progress import counted
+from server.dashboard.view import BoardView, DashboardView, UpcomingView
+from server.rendering.console import QUEUES, escaped, moment, new_console, readable
+from server.rendering.lanes import lanes
+from server.rendering.tables import settings_list, timeline
 from server.settings import SettingOrigin
-from server.views import LeaderView, ProgressView, QueueView, SpentToday, StatusView, TaskView
+from server.views import (
+    HoldView,
+    LeaderView,
+    ProgressView,
+    QueueView,
+    SpentToday,
+    StatusView,
+    TaskView,
+    WaitingView,
+)
 
 NOW = datetime(2026, 11, 24, 5, 11, tzinfo=UTC)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def printed(what: RenderableType) -> str:
@@ -37,17 +60,18 @@ def running_task(queue: QueueName) -> TaskView:
         finished_at=None,
         progress=ProgressView(done=10, total=10, message=""),
         waiting_for=None,
-        payload={},
+        payload={"stocks": ["NSE:INFY"]},
         result=None,
         error=None,
     )
 
 
 def busy(queue: QueueName) -> QueueView:
+    hold = HoldView(source="user", reason="Not now.", held_at=NOW, until=None)
     return QueueView(
         queue=queue,
         state="running",
-        holds=[],
+        holds=[hold],
         running=running_task(queue),
         counts=dict.fromkeys(TaskState, 99_999),
         waiting_for_approval=0,
@@ -56,23 +80,79 @@ def busy(queue: QueueName) -> QueueView:
     )
 
 
-def test_the_status_of_a_busy_desk_fits_and_cuts_nothing() -> None:
-    leader = LeaderView(pid=42, command="worker", since=NOW, leads=True, is_this_process=False)
-    status = StatusView(
-        queues=[busy(queue) for queue in QueueName],
-        leader=leader,
-        analyst="claude",
-        today=SpentToday(spent_usd=0, at_most_usd=0, budget_usd=20, left_usd=20, next_day_at=NOW, message=""),
-        message="All is well.",
+def waiting(queue: QueueName, what: str) -> UpcomingView:
+    return UpcomingView(
+        task_id=f"{queue}-99999",
+        queue=queue,
+        title="NSE:LONGESTSYMBOLOF00001, NSE:LONGESTSYMBOLOF00002",
+        waiting_for=WaitingView(on="tasks", what=what, until=None),
     )
-    text = printed(status_table(status))
+
+
+def dashboard(*queues: QueueView, upcoming: list[UpcomingView]) -> DashboardView:
+    today = SpentToday(
+        spent_usd=0, at_most_usd=0, budget_usd=20, left_usd=20, next_day_at=NOW, message="$0.00 of $20."
+    )
+    leader = LeaderView(pid=42, command="worker", since=NOW, leads=True, is_this_process=False)
+    return DashboardView(
+        now=NOW + timedelta(seconds=65),
+        status=StatusView(
+            queues=list(queues), leader=leader, analyst="claude", today=today, message="All is well."
+        ),
+        upcoming=upcoming,
+        recent=[],
+        troubles=[],
+        board=BoardView(stocks=0, actions={}, analysts={}, newest_at=None, oldest_as_of=None),
+    )
+
+
+def test_the_lanes_of_a_busy_desk_fit_and_cut_nothing() -> None:
+    upcoming = [waiting(queue, f"the end of task-{number}") for queue in QueueName for number in range(5)]
+    text = printed(lanes(dashboard(*map(busy, QueueName), upcoming=upcoming), most_next=2))
+    assert max(map(len, text.splitlines())) <= 80
+    words = " ".join(text.split())
     for queue in QueueName:
-        assert f"{queue} " in text
-    assert text.count("analysis-12345 10/10") == 3
-    assert text.count("99999") == 9
-    assert "…" not in text
-    assert "Led by worker (pid 42) since " in text
-    assert text.rstrip().endswith("All is well.")
+        assert f"{queue} running 99999 queued, 99999 completed, 99999 failed" in words
+        assert words.count(f"{queue}-99999 NSE:LONGESTSYMBOLOF00001, NSE:LONGESTSYMBOLOF00002") == 2
+    assert words.count("analysis-12345 NSE:INFY") == 3
+    assert words.count("10/10 0:01:05") == 3
+    assert words.count("hold until released (user): Not now.") == 3
+    assert words.count("waits for the end of task-1") == 3
+    assert "…" not in words
+    assert words.endswith("Led by worker (pid 42) since 2026-11-24 05:11. All is well. $0.00 of $20.")
+
+
+def test_a_text_that_a_terminal_would_obey_is_shown_as_text_and_a_moment_in_the_zone_of_the_desk() -> None:
+    hold = HoldView(source="user", reason="\x1b[2J\x9b\u202e\r\nnext \u200d[bold]", held_at=NOW, until=None)
+    shown = readable(hold, ZoneInfo("Asia/Kolkata"))
+    assert shown.reason == "\\u001b[2J\\u009b\\u202e next \u200d[bold]"
+    assert moment(shown.held_at) == "2026-11-24 10:41"
+    assert json.loads(escaped(hold.model_dump_json(indent=2)))["reason"] == hold.reason
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch, no_color: str) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    new_console().print(Text("fetch-1", QUEUES[QueueName.DATA_FETCHER]))
+    assert terminal.getvalue() == ("fetch-1\n" if no_color else "\x1b[36mfetch-1\x1b[0m\n")
+
+
+def test_a_bar_is_drawn_on_a_terminal_and_gone_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with counted("stocks") as progress:
+        progress(3, 10)
+    drawn = terminal.getvalue()
+    assert "3/10" in drawn
+    assert drawn.endswith("\x1b[2K")
+
+
+def test_no_bar_is_drawn_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    with counted("stocks") as progress:
+        progress(3, 10)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_setting_is_never_cut(tmp_path: Path) -> None:
