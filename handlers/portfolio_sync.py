@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import anyio.to_thread
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from handlers.brokers.holding import BrokerFileError, Holding, HoldingsFile
 from handlers.instruments import InstrumentsError, load_instruments
@@ -88,6 +95,23 @@ class SyncPayload(BaseModel):
         if self.path is None and self.upload is None and self.columns is not None:
             raise ValueError("columns are of a file; a live account has none")
         return self
+
+    @field_validator("columns")
+    @classmethod
+    def _each_of_its_own(cls, columns: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        if columns is None:
+            return None
+        if not columns:
+            raise ValueError(
+                "columns name nothing; leave them out, or give the head of a column for each meaning"
+            )
+        heads = [head.lower() for head in columns.values()]
+        for meaning, head in columns.items():
+            if heads.count(head.lower()) > 1:
+                raise ValueError(
+                    f"{head!r} stands for {meaning} and something else; a column has one meaning"
+                )
+        return columns
 
 
 @dataclass(frozen=True, slots=True)

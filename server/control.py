@@ -6,6 +6,7 @@ from datetime import timedelta
 from handlers.analysis_task import unfinished_analyses
 from handlers.day import spoken
 from handlers.joining import withdraw
+from handlers.portfolio_sync import KIND as SYNC
 from handlers.resolve import resolve_stocks
 from handlers.stocks import Stock, parse_exchange
 from queues.control import cancel_task, clear_queue, retry_task
@@ -138,6 +139,7 @@ async def retry(desk: Desk, *, task_id: str | None, run_id: str | None) -> Retry
     if task_id is not None and run_id is None:
 
         def one(tx: Transaction) -> RetryView:
+            _refuse_removal(find_task(tx, task_id))
             task, revived = retry_task(tx, task_id)
             return retry_view([task.id], revived)
 
@@ -145,6 +147,15 @@ async def retry(desk: Desk, *, task_id: str | None, run_id: str | None) -> Retry
     if task_id is not None or run_id is None:
         raise RequestError("Give either task_id or run_id; list_tasks shows both.")
     return await desk.database.write(lambda tx: _retry_run(tx, run_id))
+
+
+def _refuse_removal(task: Task) -> None:
+    """A person agreed to it as things stood then; since, the account may have been synced again."""
+    if task.kind == SYNC and task.payload.get("remove"):
+        raise RequestError(
+            f"{task.id} removes the account {task.payload.get('account')}, and is not retried; remove_account asks"
+            " anew."
+        )
 
 
 def _retry_run(tx: Transaction, run_id: str) -> RetryView:
@@ -157,8 +168,9 @@ def _retry_run(tx: Transaction, run_id: str) -> RetryView:
         if find_task(tx, task.id).state not in (TaskState.FAILED, TaskState.CANCELLED):
             continue
         try:
+            _refuse_removal(task)
             _, revived = retry_task(tx, task.id)
-        except (TaskStateError, DedupKeyTakenError) as error:
+        except (TaskStateError, DedupKeyTakenError, RequestError) as error:
             refused.append(str(error))
         else:
             queued.append(task.id)

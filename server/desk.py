@@ -35,6 +35,8 @@ from server.settings import Settings
 
 if TYPE_CHECKING:  # see handlers/portfolio_sync.py
     from handlers.brokers.live.asking import LiveHoldings
+    from handlers.brokers.live.syncing import Brokers
+    from handlers.sources.kite import KiteAccess
     from handlers.sources.opening import SourceSettings
     from server.telemetry.telemetry import Telemetry
 
@@ -74,7 +76,7 @@ async def open_desk(
             retention = timedelta(days=settings.retention_days)
             manager = SequentialQueueManager(
                 database,
-                _handlers(settings, clock, stack, telemetry),
+                _handlers(settings, database, clock, stack, telemetry),
                 command=command,
                 retention=retention,
                 on_lead=partial(_begin_to_lead, settings),
@@ -95,7 +97,11 @@ def _begin_to_lead(settings: Settings, tx: Transaction) -> None:
 
 
 def _handlers(
-    settings: Settings, clock: Clock, stack: AsyncExitStack, telemetry: "Telemetry | None"
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    stack: AsyncExitStack,
+    telemetry: "Telemetry | None",
 ) -> dict[str, Handler]:
     """The handlers by kind; what they have opened is closed with `stack`."""
 
@@ -107,7 +113,8 @@ def _handlers(
         from handlers.sources.ecb import open_ecb  # noqa: PLC0415
         from handlers.sources.opening import open_sources  # noqa: PLC0415
 
-        sources = await stack.enter_async_context(open_sources(_source_settings(settings)))
+        kite = await _kite_access(settings, database) if "kite" in settings.price_sources else None
+        sources = await stack.enter_async_context(open_sources(_source_settings(settings, kite)))
         fetch = data_fetcher(
             sources.prices,
             clock,
@@ -144,17 +151,13 @@ def _handlers(
     async def live(broker: LiveBroker, account: str) -> "LiveHoldings | Retry | Snooze | Failed":
         await anyio.to_thread.run_sync(import_module, "handlers.brokers.live.syncing")
         from handlers.brokers.live.credentials import Broker  # noqa: PLC0415 (see _at_first_task)
-        from handlers.brokers.live.syncing import Brokers, live_holdings  # noqa: PLC0415
-        from handlers.brokers.live.vault import Vault  # noqa: PLC0415
+        from handlers.brokers.live.syncing import live_holdings  # noqa: PLC0415
 
-        lists = await anyio.to_thread.run_sync(load_instruments, instruments)
-        known = Brokers(vault=Vault(settings.home), environment=os.environ, instruments=lists)
-        return await live_holdings(Broker(broker), account, known, system_clock())
+        return await live_holdings(Broker(broker), account, await _brokers(settings), system_clock())
 
-    instruments = settings.home / "instruments"
     follow_up = review_after_sync(clock, settings.stocks_per_session, settings.session_deadline)
     return {
-        SYNC: portfolio_sync(uploads_folder(settings), follow_up, instruments, live),
+        SYNC: portfolio_sync(uploads_folder(settings), follow_up, _instruments(settings), live),
         FETCH: _at_first_task(fetcher),
         ANALYSE: _at_first_task(analyst),
     }
@@ -175,7 +178,22 @@ def _at_first_task(make: Callable[[], Awaitable[Handler]]) -> Handler:
     return handle
 
 
-def _source_settings(settings: Settings) -> "SourceSettings":
+async def _brokers(settings: Settings) -> "Brokers":
+    from handlers.brokers.live.syncing import Brokers  # noqa: PLC0415 (see _at_first_task)
+    from handlers.brokers.live.vault import Vault  # noqa: PLC0415
+
+    lists = await anyio.to_thread.run_sync(load_instruments, _instruments(settings))
+    return Brokers(vault=Vault(settings.home), environment=os.environ, instruments=lists)
+
+
+async def _kite_access(settings: Settings, database: Database) -> "KiteAccess":
+    await anyio.to_thread.run_sync(import_module, "handlers.sources.kite")
+    from handlers.sources.kite import KiteAccess, live_accounts  # noqa: PLC0415 (see _at_first_task)
+
+    return KiteAccess(brokers=partial(_brokers, settings), accounts=lambda: database.read(live_accounts))
+
+
+def _source_settings(settings: Settings, kite: "KiteAccess | None") -> "SourceSettings":
     from handlers.sources.opening import SourceSettings  # noqa: PLC0415 (it imports HTTP)
 
     def named(names: Sequence[str]) -> list[str]:
@@ -191,6 +209,7 @@ def _source_settings(settings: Settings) -> "SourceSettings":
         prices_folder=settings.prices_folder or settings.home / "prices",
         cache_folder=settings.home / "cache",
         sec_contact=settings.sec_contact,
+        kite=kite,
     )
 
 
@@ -231,6 +250,10 @@ def desk_clock(settings: Settings) -> Clock:
 
 def uploads_folder(settings: Settings) -> Path:
     return settings.home / "uploads"
+
+
+def _instruments(settings: Settings) -> Path:
+    return settings.home / "instruments"
 
 
 def _sessions(settings: Settings) -> Path:

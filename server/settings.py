@@ -73,7 +73,7 @@ class Settings(BaseModel):
     timezone: str | None = Field(
         None, description="Zone of the desk's day and times, like Asia/Kolkata; else the machine's."
     )
-    price_sources: tuple[Literal["yahoo", "folder", "sample"], ...] = Field(
+    price_sources: tuple[Literal["yahoo", "kite", "folder", "sample"], ...] = Field(
         ("yahoo",), min_length=1, description="Price sources in the order in which they are tried."
     )
     prices_folder: Path | None = Field(

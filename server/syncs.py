@@ -66,10 +66,10 @@ async def request_removal(desk: Desk, account: str) -> EnqueueView:
     """Enqueue that an account, named as it is stored, holds nothing any more; names the schedules that sync it anew."""
     payload = SyncPayload(account=account, remove=True)
     resyncs = await desk.database.read(lambda tx: _schedules_of(tx, account))
-    warning = f"{' and '.join(resyncs)} will sync it again; delete_schedule ends that." if resyncs else ""
-    return await enqueue_planned(
-        desk, lambda _: Plan([sync_task(payload)], {}), f"{warning} {ADVICE}".strip()
-    )
+    advice = [f"It removes the account {account}: what only that held counts as sold."]
+    if resyncs:
+        advice.append(f"{' and '.join(resyncs)} will sync it again; delete_schedule ends that.")
+    return await enqueue_planned(desk, lambda _: Plan([sync_task(payload)], {}), " ".join([*advice, ADVICE]))
 
 
 def _schedules_of(tx: Transaction, account: str) -> list[str]:

@@ -2,10 +2,10 @@
 
 import gc
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 import httpx
@@ -23,6 +23,9 @@ from handlers.sources.sec import Sec
 from handlers.sources.yahoo import YahooSource
 from handlers.sources.yahoo_fundamentals import YahooFundamentals
 
+if TYPE_CHECKING:  # it imports the live brokers
+    from handlers.sources.kite import KiteAccess
+
 # A year of daily prices is 60 kB and comes within a second; whoever is silent for ten is in trouble.
 TIMEOUT = httpx.Timeout(10, connect=5, pool=None)  # waiting for a free connection is our own doing
 # Yahoo turns the names of HTTP libraries away.
@@ -37,6 +40,7 @@ _T = TypeVar("_T")
 class SourceSettings:
     """Names of sources by kind, each kind in the order in which they are asked, and what they need.
 
+    The source `kite` is there with `kite` alone, which says whose session it is asked with.
     Where the sample gives all prices nothing is asked of the network: today's news are not of the sample's day.
     """
 
@@ -48,6 +52,7 @@ class SourceSettings:
     prices_folder: Path | None = None
     cache_folder: Path | None = None
     sec_contact: str | None = None
+    kite: "KiteAccess | None" = None
     yahoo_url: str = "https://query2.finance.yahoo.com"
     yahoo_feeds_url: str = "https://feeds.finance.yahoo.com"
     google_url: str = "https://news.google.com"
@@ -70,8 +75,15 @@ async def open_sources(settings: SourceSettings) -> AsyncGenerator[Sources]:
         SourceError: the certificates cannot be read.
     """
     await _load_calendar()
-    async with await new_client() as client:
-        yield _sources(settings, client)
+    cache = None if settings.cache_folder is None else Cache(settings.cache_folder)
+    async with await new_client() as client, AsyncExitStack() as stack:
+        more: list[PriceSource] = []
+        if settings.kite is not None:
+            from handlers.sources.kite import open_kite  # noqa: PLC0415 (see above)
+
+            kite = open_kite(settings.kite, settings.requests_per_second, cache)
+            more.append(await stack.enter_async_context(kite))
+        yield _sources(settings, client, cache, more)
 
 
 async def _load_calendar() -> None:
@@ -84,15 +96,15 @@ async def _load_calendar() -> None:
         gc.enable()
 
 
-def _sources(settings: SourceSettings, client: httpx.AsyncClient) -> Sources:
-    pace, cache = settings.requests_per_second, None
-    if settings.cache_folder is not None:
-        cache = Cache(settings.cache_folder)
+def _sources(
+    settings: SourceSettings, client: httpx.AsyncClient, cache: Cache | None, more: Sequence[PriceSource]
+) -> Sources:
+    pace = settings.requests_per_second
     yahoo = Host("Yahoo", settings.yahoo_url, client, Pace(pace), cache=cache)
     yahoo_feeds = Host("Yahoo", settings.yahoo_feeds_url, client, Pace(pace), cache=cache)
     google = Host("Google News", settings.google_url, client, Pace(pace), cache=cache)
     sec = Sec(_sec_hosts(settings, client, cache))
-    prices: list[PriceSource] = [YahooSource(yahoo), SampleSource()]
+    prices: list[PriceSource] = [YahooSource(yahoo), SampleSource(), *more]
     if settings.prices_folder is not None:
         prices.append(FolderSource(settings.prices_folder))
     fundamentals: list[FundamentalsSource] = [sec, YahooFundamentals(yahoo)]

@@ -237,6 +237,20 @@ async def test_a_users_broken_list_is_a_failed_task(
     assert "instruments.csv cannot be used, for its row 1: 'exchange' is not in list" in outcome.error
 
 
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"quantity": "Held", "average price": " held"}, "stands for quantity and something else"),
+        ({}, "columns name nothing"),
+    ],
+)
+def test_columns_that_say_nothing_or_two_things_of_one_are_refused(
+    columns: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        SyncPayload.model_validate({"upload": f"{'0' * 32}.csv", "columns": columns})
+
+
 async def test_a_payload_may_say_what_the_columns_mean(uploads: Path, running_task: TaskRunner) -> None:
     (uploads / "export.csv").write_text("Code,Held,Paid\nINFY,10,1500\n", encoding="utf-8")
     columns = {"symbol": "Code", "quantity": "Held", "average price": "Paid"}

@@ -64,6 +64,23 @@ async def test_without_a_yes_the_account_stays_and_a_client_that_cannot_ask_is_t
     assert state(desk, removal["run_id"]) == "queued"
 
 
+async def test_a_removal_is_not_retried_for_the_account_may_have_been_synced_since(
+    desk: Desk, agent: Agent
+) -> None:
+    await hold_two_accounts(desk, agent)
+    removal = await agent.call("remove_account", account="old", confirm=True)
+    assert "It removes the account old: what only that held counts as sold." in removal["message"]
+    await desk.manager.execute_queues()
+    await agent.call("enqueue_portfolio_sync", csv_text=csv_of(KO), account="old")
+    await desk.manager.execute_queues()
+    sentence = f"{removal['run_id']} removes the account old, and is not retried; remove_account asks anew."
+    assert sentence in await agent.refused("retry_task", task_id=removal["run_id"])
+    cancelled = await agent.call("remove_account", account="old", confirm=True)
+    await agent.call("cancel_tasks", task_ids=cancelled["task_ids"])
+    assert "remove_account asks anew" in await agent.refused("retry_task", run_id=cancelled["run_id"])
+    assert [each["account"] for each in (await agent.call("get_portfolio"))["holdings"]] == ["main", "old"]
+
+
 async def test_a_schedule_that_would_bring_the_account_back_is_named_and_a_sync_does(
     desk: Desk, agent: Agent
 ) -> None:

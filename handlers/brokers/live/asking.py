@@ -5,7 +5,7 @@ BrokerError              the broker's answer is of no use
 └── RefusedError         it said no, or holds what the desk cannot
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Container, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -56,7 +56,7 @@ class LiveHoldings:
 
 
 @asynccontextmanager
-async def open_client(base_url: str, routes: frozenset[Route]) -> AsyncGenerator[httpx.AsyncClient]:
+async def open_client(base_url: str, routes: Container[Route]) -> AsyncGenerator[httpx.AsyncClient]:
     """A client of these routes under `base_url`: every other request raises before anything is sent.
 
     There is no route of orders in any set of this package, so no code can reach one, nor can a redirect.

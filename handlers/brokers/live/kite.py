@@ -152,7 +152,7 @@ async def _ask(host: Host, path: str, shape: type[_Shape], account: KiteAccount)
 
 
 def _refusal(status: int, body: bytes, account: KiteAccount) -> BrokerError:
-    said = _said(body, account.credentials)
+    said = what_kite_says(body, account.credentials)
     if said.error_type == "TokenException" or (status == HTTPStatus.FORBIDDEN and not said.error_type):
         return LoginNeededError(
             f"Kite's session of {account.name} has ended: {login_link(account.name, account.credentials)}."
@@ -160,7 +160,7 @@ def _refusal(status: int, body: bytes, account: KiteAccount) -> BrokerError:
     return RefusedError(f"Kite refused to tell the holdings of {account.name} ({status} {said.message}).")
 
 
-def _said(body: bytes, credentials: KiteCredentials, *more: str) -> _Error:
+def what_kite_says(body: bytes, credentials: KiteCredentials, *more: str) -> _Error:
     """What an error says, for people: without markup and secrets; "no reason" for a page of HTML."""
     try:
         error = _Error.model_validate_json(body)
@@ -264,7 +264,7 @@ async def exchange(
     async with open_client(base_url, LOGGING_IN) as client:
         answer = await _post(client, f"{base_url}{_SESSION}", form)
     if not answer.is_success:
-        said = _said(answer.content, credentials, token, checksum)
+        said = what_kite_says(answer.content, credentials, token, checksum)
         raise RefusedError(
             f"Kite did not accept the login ({answer.status_code} {said.message}); log in again for a new "
             "request_token, with --anew if the API secret has changed."

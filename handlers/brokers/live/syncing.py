@@ -50,7 +50,7 @@ async def live_holdings(
     try:
         match broker:
             case Broker.KITE:
-                return await kite_holdings(await _kite(account, desk, now))
+                return await kite_holdings(await kite_account(account, desk, now))
             case Broker.ALPACA:
                 return await alpaca_holdings(await _alpaca(account, desk))
     except (LoginNeededError, VaultError) as error:
@@ -61,7 +61,14 @@ async def live_holdings(
         return Failed(str(error))
 
 
-async def _kite(account: str, desk: Brokers, now: datetime) -> KiteAccount:
+async def kite_account(account: str, desk: Brokers, now: datetime) -> KiteAccount:
+    """The account, logged in.
+
+    Raises:
+        LoginNeededError: nobody has, or the session has ended.
+        VaultError: the credentials cannot be read.
+    """
+
     def find() -> KiteCredentials | None:
         kept = stored(desk.vault, KiteCredentials, Broker.KITE, account)
         known = [each for each in (kept, kite_of_environment(desk.environment)) if each is not None]
