@@ -1,7 +1,8 @@
 """The `analyse` task: one session over two or three stocks, and a verdict for each.
 
 A verdict that a task has stored is never asked for, or paid, again: not after an interruption, a failure or a
-usage limit; only the retry of a completed task judges anew. Nor is one of which nothing has changed. What a session
+usage limit; only the retry of a completed task judges anew. Nor is one of which nothing has changed, by whichever
+analyst. What a session
 leaves open goes on as a smaller task; what was to be judged by old prices (they waited for approval, a hold or a
 retry) goes on behind a fetch.
 """
@@ -133,14 +134,17 @@ class _Attempt:
             instructions = analyst_instructions(self._settings.instructions)
         except InstructionsError as error:
             return no_instructions(str(error))
-        changed = [brief for brief in briefs if not await self._is_renewed(brief, instructions.version)]
+        changed = [brief for brief in briefs if not await self._is_current(brief, instructions.version)]
         return await self._by_claude(changed, instructions) if changed else Completed(await self._result())
 
     async def _judge_by_rules(self, brief: StockBrief) -> None:
         verdict = baseline_verdict(brief.stock, brief.facts)
         entry = entry_of(brief)
+        question = Question(entry, Analyst.BASELINE, said=verdict)
 
         def store(tx: Transaction) -> None:
+            if self._is_renewed(tx, brief.stock, question):
+                return
             store_verdict(
                 tx,
                 self._ctx.task,
@@ -155,19 +159,18 @@ class _Attempt:
 
         await self._ctx.commit(store)
 
-    async def _is_renewed(self, brief: StockBrief, prompt_version: str) -> bool:
-        """Whether the last verdict answered just what Claude would be asked now; then it is this task's verdict too."""
-        if str(brief.stock) in self._payload.forced or self._ctx.task.revision:
+    async def _is_current(self, brief: StockBrief, prompt_version: str) -> bool:
+        question = Question(entry_of(brief), Analyst.CLAUDE, prompt_version, self._settings.model)
+        return await self._ctx.commit(lambda tx: self._is_renewed(tx, brief.stock, question))
+
+    def _is_renewed(self, tx: Transaction, stock: Stock, question: Question) -> bool:
+        """Whether the last verdict answered just this question; then it is this task's verdict too."""
+        if str(stock) in self._payload.forced or self._ctx.task.revision:
             return False
-        question = Question(entry_of(brief), prompt_version, self._settings.model)
-
-        def renew(tx: Transaction) -> bool:
-            action = renew_verdict(tx, self._ctx.task, brief.stock, question)
-            if action is not None:
-                self.settled(tx, brief.stock, f"{action} (still current, nothing has changed)")
-            return action is not None
-
-        return await self._ctx.commit(renew)
+        action = renew_verdict(tx, self._ctx.task, stock, question)
+        if action is not None:
+            self.settled(tx, stock, f"{action} (still current, nothing has changed)")
+        return action is not None
 
     async def _by_claude(self, briefs: Sequence[StockBrief], instructions: Instructions) -> Outcome:
         budget = await self._ctx.database.read(self._budget)

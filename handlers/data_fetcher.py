@@ -265,7 +265,8 @@ def _outcome(
     result = result_of(findings, compared)
     if len(missing) == len(findings):
         reasons = " ".join(dict.fromkeys(finding.reason for finding in missing[:3]))
-        error = f"No prices for any of {len(findings)} stocks: {reasons}"
+        stocks = missing[0].stock if len(missing) == 1 else f"any of {len(missing)} stocks"
+        error = f"No prices for {stocks}: {reasons}"
         if on_nothing_found is None or not all(finding.is_final for finding in missing):
             return Failed(error, result)
         whys = {finding.stock: finding.reason for finding in missing}

@@ -1,4 +1,4 @@
-"""A stock of which nothing has changed: its verdict is still current, and nobody is paid to say so again."""
+"""A stock of which nothing has changed: its verdict is still current; nobody is paid, and no rule counted, again."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from handlers.analyst.prompt import hash_of
 from handlers.stocks import Stock
-from handlers.verdict import Analyst, Reason
+from handlers.verdict import Analyst, Reason, VerdictSubmission
 from handlers.verdicts import forget_missing_data
 from queues.database import Transaction
 from queues.model import Task
@@ -18,11 +18,16 @@ _WEIGHT_THAT_COUNTS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What Claude would be asked: what is known of the stock, the version of the instructions, the model."""
+    """What the analyst would be asked: what is known of the stock; for Claude also by which instructions and model.
+
+    Rules of another release may say something else of the same stock: `said` is what they say now.
+    """
 
     inputs: Mapping[str, Any]
-    prompt_version: str
-    model: str
+    analyst: Analyst
+    prompt_version: str | None = None
+    model: str | None = None
+    said: VerdictSubmission | None = None
 
 
 def renew_verdict(tx: Transaction, task: Task, stock: Stock, question: Question) -> str | None:
@@ -31,24 +36,27 @@ def renew_verdict(tx: Transaction, task: Task, stock: Stock, question: Question)
     A verdict, or an abstention; one that was refused for its numbers answers nothing.
     """
     row = tx.row(
-        "SELECT seq, action, content FROM verdicts JOIN sessions USING (session_id)"
+        "SELECT seq, action, content, thesis, conviction FROM verdicts LEFT JOIN sessions USING (session_id)"
         " JOIN inputs ON inputs.hash = verdicts.inputs"
         " WHERE seq = (SELECT max(seq) FROM verdicts WHERE symbol = :symbol AND exchange = :exchange"
         " AND NOT (task_id = :task_id AND reason IS :missing))"
-        " AND analyst = :claude AND (reason IS NULL OR reason = :abstained)"
-        " AND verdicts.model = :model AND prompt_version = :prompt_version",
+        " AND analyst = :analyst AND (reason IS NULL OR reason = :abstained)"
+        " AND verdicts.model IS :model AND prompt_version IS :prompt_version",
         symbol=stock.symbol,
         exchange=stock.exchange.value,
         task_id=task.id,
         missing=Reason.MISSING_DATA,
-        claude=Analyst.CLAUDE,
+        analyst=question.analyst,
         abstained=Reason.ABSTAINED,
         model=question.model,
         prompt_version=question.prompt_version,
     )
-    if row is None or not _are_alike(json.loads(row[2]), question.inputs):
+    if row is None:
         return None
-    seq, action, _ = row
+    seq, action, content, *words = row
+    says_other = question.said is not None and words != [question.said.thesis, question.said.conviction]
+    if says_other or not _are_alike(json.loads(content), question.inputs):
+        return None
     forget_missing_data(tx, task, stock)
     _copy(tx, task, seq)
     tx.touch()

@@ -48,7 +48,8 @@ def enqueue_view(
     run_id = new[0].run_id if new else run_of_holder
     counted = f"{len(new)} task{'' if len(new) == 1 else 's'} enqueued" if new else "Nothing new was enqueued"
     if sessions:
-        counted += f", {sessions} of them analysis session{'' if sessions == 1 else 's'}"
+        counted += ", " if sessions == len(new) else f", {sessions} of them "
+        counted += "an analysis session" if sessions == 1 else "analysis sessions"
     return EnqueueView(
         run_id=run_id,
         tasks=len(new),

@@ -83,7 +83,9 @@ def known_account(tx: Transaction, account: str | None) -> str | None:
 
 
 def sentence(error: ValidationError) -> str:
-    """What is wrong with the first value that is, with the value."""
+    """What is wrong with the first value that is, with the value; or how the values do not fit each other."""
     problem = error.errors()[0]
-    name = problem["loc"][0] if problem["loc"] else "the request"
-    return f"{name}: {problem['msg'].removeprefix('Value error, ')} (got {str(problem['input'])[:80]!r})."
+    what = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return f"{what[:1].upper()}{what[1:]}."
+    return f"{problem['loc'][0]}: {what} (got {str(problem['input'])[:80]!r})."

@@ -42,6 +42,9 @@ def explain(error: ValidationError) -> Iterator[str]:
 def _sentence(problem: ErrorDetails) -> str:
     where = ".".join(map(_name, problem["loc"])) or "the arguments"
     match problem["type"]:
+        case "literal_error" if problem["loc"][-1] == "[key]":
+            *above, key, _ = map(_name, problem["loc"])
+            return f"{'.'.join(above)}: {key} is not known; use {problem.get('ctx', {}).get('expected')}."
         case "missing":
             return f"{where} is missing."
         case "extra_forbidden":

@@ -90,7 +90,9 @@ def _does(schedule: Schedule) -> str:
         case QueueName.PORTFOLIO_SYNC:
             sync = SyncPayload.model_validate(schedule.payload)
             review = ", then fetches and analyses what it holds" if sync.then_review else ""
-            return f"Syncs {sync.account} from {sync.path or sync.broker}{review}."
+            heads = ", ".join(f"{meaning} from {head!r}" for meaning, head in (sync.columns or {}).items())
+            columns = f" ({heads})" if heads else ""
+            return f"Syncs {sync.account} from {sync.path or sync.broker}{columns}{review}."
         case QueueName.DATA_FETCHER:
             return "Fetches the prices of everything held that are not fresh."
         case QueueName.AI_ANALYSIS:
@@ -142,7 +144,7 @@ async def put_schedule(
     payload = _payload(desk, queue, sync)
 
     def work(tx: Transaction) -> ScheduleChange:
-        known = [each.name for each in all_schedules(tx)]
+        known = {each.name: _does(each) for each in all_schedules(tx)}
         if name not in known and len(known) >= MOST_SCHEDULES:
             raise RequestError(
                 f"There are {len(known)} schedules already, the most there may be; delete_schedule removes one."
@@ -162,7 +164,10 @@ async def put_schedule(
             else f"{name} fires next {spoken(stored.next_at, desk.settings.zone, now=tx.now)}, if a client or "
             "`stockdesk worker` is open then; `stockdesk install service` keeps one running."
         )
-        return ScheduleChange(schedule=ScheduleView.of(tx, stored), message=said)
+        view = ScheduleView.of(tx, stored)
+        if known.get(name, view.does) != view.does:
+            said += f" It replaces the one that did this: {known[name]}"
+        return ScheduleChange(schedule=view, message=said)
 
     return await desk.database.write(work)
 
@@ -179,16 +184,17 @@ def _rule(desk: Desk, cron: str, timezone: str | None, market: Exchange | None) 
 
 def _payload(desk: Desk, queue: QueueName, sync: SyncWish) -> JsonObject:
     if queue is not QueueName.PORTFOLIO_SYNC:
-        if any(each is not None for each in (sync.path, sync.broker, sync.columns)) or sync.then_review:
+        if sync != SyncWish():
             raise RequestError(
-                "path, broker, columns and then_review belong to portfolio_sync; a schedule of "
-                f"{queue} takes none of them."
+                "path, broker, account, exchange, columns and then_review belong to portfolio_sync; a schedule of "
+                f"{queue} takes everything that is held."
             )
         analyst = desk.settings.analyst if queue is QueueName.AI_ANALYSIS else None
         return Rounds(analyst=analyst).model_dump(mode="json")
     if (sync.path is None) == (sync.broker is None):
         raise RequestError(
-            "A schedule of portfolio_sync needs either path, the export that it reads each time, or broker."
+            "A schedule of portfolio_sync needs either path, the export that it reads each time, or broker"
+            f"{'' if sync.broker is None else ', not both'}."
         )
     return sync_payload(desk, sync).model_dump(mode="json")
 

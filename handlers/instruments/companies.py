@@ -14,6 +14,8 @@ _FORMS = frozenset(
     {"the", "and", "of", "ltd", "limited", "pvt", "plc", "inc", "incorporated", "corp", "corporation"}
     | {"co", "company", "cos", "holdings"}
 )
+# BRK.B is written BRK-B, BRK/B and BRKB too.
+_NO_MARKS = str.maketrans("", "", " .-/&_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,11 @@ def _by_code(text: str, lists: Instruments) -> list[Stock]:
 
 
 def _rank(stock: Stock, name: Sequence[str], text: str, wanted: Sequence[str]) -> tuple[int, int] | None:
-    """0 is the symbol itself, 1 all words of the name, 2 the beginning of the symbol; then by what is left over."""
+    """0 is the symbol, its marks aside, 1 all words of the name, 2 the symbol's beginning; then by what is left."""
     if text in (stock.symbol, str(stock)):
         return 0, 0
+    if text.translate(_NO_MARKS) in (stock.symbol.translate(_NO_MARKS), str(stock).translate(_NO_MARKS)):
+        return 0, 1
     if wanted and all(any(word.startswith(each) for word in name) for each in wanted):
         begins = name[0].startswith(wanted[0])
         return 1, len(name) - len(wanted) + (0 if begins else len(name))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # slow to import, for every command
     from queues.database import Transaction
     from server.desk import Desk
     from server.portfolio_views import HoldingView, PortfolioView
+    from server.settings import Settings
     from server.spending import SpendView
     from server.verdict_views import VerdictPage
     from server.views import TaskDetail, TaskPage
@@ -70,7 +71,8 @@ def tasks(
             found = [*found, *page.tasks]
         return page.model_copy(update={"tasks": found})
 
-    show(run_at_desk("tasks", look), task_table, as_json=as_json)
+    is_chosen = bool(queue or state or run_id or cursor)
+    show(run_at_desk("tasks", look), partial(task_table, is_chosen=is_chosen), as_json=as_json)
 
 
 @command()
@@ -130,6 +132,7 @@ def verdicts(
 ) -> None:
     """Show the newest verdict of each stock; of named ones with evidence, the fact behind it, and its source."""
     from handlers.verdict import Action  # noqa: PLC0415
+    from handlers.verdicts import judged_stocks  # noqa: PLC0415
     from server.rendering.verdicts import verdict_page  # noqa: PLC0415
     from server.verdict_reading import all_verdicts  # noqa: PLC0415
 
@@ -137,12 +140,16 @@ def verdicts(
     whole = bool(wanted) if full is None else full
     only = None if action is None else Action(action)
 
-    async def look(desk: "Desk") -> "VerdictPage":
-        return await desk.database.read(
-            lambda tx: all_verdicts(tx, desk.settings, wanted, full=whole, action=only)
-        )
+    def read(tx: "Transaction", settings: "Settings") -> tuple["VerdictPage", list[str]]:
+        page = all_verdicts(tx, settings, wanted, full=whole, action=only)
+        missed = {stock.partition(":")[2] for stock in page.unknown}
+        return page, sorted(str(stock) for stock in judged_stocks(tx) if stock.symbol in missed)
 
-    show(run_at_desk("verdicts", look), verdict_page, as_json=as_json)
+    async def look(desk: "Desk") -> tuple["VerdictPage", list[str]]:
+        return await desk.database.read(lambda tx: read(tx, desk.settings))
+
+    page, twins = run_at_desk("verdicts", look)
+    show(page, partial(verdict_page, is_chosen=only is not None, twins=twins), as_json=as_json)
 
 
 @command()

@@ -10,7 +10,7 @@ from handlers.board import Board, board
 from handlers.verdict import DISCLAIMER
 from queues.database import Transaction
 from queues.glance import Ran, next_tasks, recent_attempts
-from queues.inspection import TaskFilter, WaitingFor, list_tasks
+from queues.inspection import WaitingFor, newest_failures
 from queues.model import JsonObject, QueueName, Task, TaskState
 from server.desk import Desk
 from server.inspection import desk_status
@@ -109,8 +109,8 @@ class BoardView(View):
 class DashboardView(View):
     """The desk as its dashboard shows it.
 
-    `upcoming` names the next tasks of each queue, `recent` the last attempts by start, `troubles` the newest failed
-    tasks.
+    `day` is the day from which the age of data counts: today, or the one that the desk pretends. `upcoming` names
+    the next tasks of each queue, `recent` the last attempts by start, `troubles` the newest failed tasks.
     """
 
     now: datetime
@@ -119,25 +119,32 @@ class DashboardView(View):
     recent: list[BarView]
     troubles: list[TroubleView]
     board: BoardView
+    day: date | None = None
     disclaimer: str = DISCLAIMER
 
 
 async def dashboard_view(desk: Desk) -> DashboardView:
     status = await desk_status(desk)
-    return await desk.database.read(lambda tx: _beside(tx, status))
+    day = desk.settings.as_of or desk.clock().astimezone(desk.settings.zone).date()
+    return await desk.database.read(lambda tx: _beside(tx, status, day))
 
 
-def _beside(tx: Transaction, status: StatusView) -> DashboardView:
+def _beside(tx: Transaction, status: StatusView, day: date) -> DashboardView:
     upcoming = [
         UpcomingView.of(*each) for queue in QueueName for each in next_tasks(tx, queue, NEXT_OF_A_QUEUE)
     ]
-    failed, _ = list_tasks(tx, TaskFilter(states=[TaskState.FAILED]), limit=TROUBLES)
     bare = DashboardView(
-        now=tx.now, status=status, upcoming=[], recent=[], troubles=[], board=BoardView.of(board(tx))
+        now=tx.now,
+        status=status,
+        upcoming=[],
+        recent=[],
+        troubles=[],
+        board=BoardView.of(board(tx)),
+        day=day,
     )
     left = LONGEST - len(bare.model_dump_json())
     upcoming, left = _that_fit(upcoming, left)
-    troubles, left = _that_fit(map(TroubleView.of, failed), left)
+    troubles, left = _that_fit(map(TroubleView.of, newest_failures(tx, TROUBLES)), left)
     newest_first, _ = _that_fit(map(BarView.of, reversed(recent_attempts(tx, ATTEMPTS))), left)
     return bare.model_copy(update={"upcoming": upcoming, "troubles": troubles, "recent": newest_first[::-1]})
 
@@ -163,6 +170,8 @@ def title(kind: str, payload: JsonObject) -> str:
                 names.pop()
             more = len(stocks) - len(names)
             return ", ".join(names) + (f" and {more} more" if more else "")
+        case {"account": str(account), "remove": True}:
+            return f"remove account {account}"
         case {"account": str(account)}:
             return f"account {account}"
         case _:

@@ -15,10 +15,14 @@ from server.rendering.console import QUEUES, STATES, elapsed, moment
 from server.views import AttemptView, RunView, TaskDetail, TaskPage, TaskView
 
 
-def task_table(page: TaskPage) -> RenderableType:
-    """Ids and stocks are folded, never cut; what a task waits for and its error are below it."""
+def task_table(page: TaskPage, *, is_chosen: bool = False) -> RenderableType:
+    """Ids and stocks are folded, never cut; what a task waits for and its error are below it.
+
+    With `is_chosen`, the page is not of all tasks.
+    """
     if not page.tasks:
-        return Text("There is no such task.")
+        none = "There are no tasks yet; ask Claude to review a portfolio."
+        return Text("There is no such task." if is_chosen else none)
     whole = [Column(name, no_wrap=True) for name in ("task", "state", "since")]
     table = Table(*whole, Column("what", ratio=1, overflow="fold"))
     table.box, table.expand, table.show_edge, table.padding = SIMPLE_HEAD, True, False, (0, 1, 0, 0)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from handlers.verdict import Action
 from server.rendering.console import ACTIONS, moment, right
+from server.report.wording import conviction
 from server.verdict_views import (
     AuditView,
     EvidenceView,
@@ -35,15 +36,18 @@ def verdict_table(verdicts: Sequence[VerdictView], disclaimer: str) -> Renderabl
         table.add_row(
             verdict.stock,
             _action(verdict.action),
-            f"{verdict.conviction:.2f}",
-            f"analyst: {verdict.analyst}",
+            conviction(verdict.conviction, verdict.action),
+            verdict.analyst,
             verdict.thesis.partition(". ")[0],
         )
     return Group(table, Text(disclaimer, style="dim"))
 
 
-def verdict_page(page: VerdictPage) -> RenderableType:
-    """In full where the page is; what has no verdict is named."""
+def verdict_page(page: VerdictPage, *, is_chosen: bool = False, twins: Sequence[str] = ()) -> RenderableType:
+    """In full where the page is; what has no verdict is named, and which `twins` of other exchanges have one.
+
+    With `is_chosen`, it is of one action alone.
+    """
     shown: list[RenderableType] = []
     if page.verdicts and page.verdicts[0].detail is not None:
         shown = [
@@ -53,11 +57,11 @@ def verdict_page(page: VerdictPage) -> RenderableType:
     elif page.verdicts:
         shown = [verdict_table(page.verdicts, page.disclaimer)]
     elif not page.unknown:
-        shown = [
-            Text("There is no such verdict yet; ask Claude to review a portfolio, or to analyse a stock.")
-        ]
+        none = "There is no such verdict" if is_chosen else "There are no verdicts"
+        shown = [Text(f"{none} yet; ask Claude to review a portfolio, or to analyse a stock.")]
     if page.unknown:
-        shown.append(Text(f"No verdict yet: {', '.join(page.unknown)}."))
+        judged = f" But there is one of {' and '.join(twins)}." if twins else ""
+        shown.append(Text(f"No verdict yet: {', '.join(page.unknown)}.{judged}"))
     return Group(*shown)
 
 
@@ -70,7 +74,8 @@ def _whole(verdict: VerdictView) -> Iterator[RenderableType]:
     assert verdict.detail is not None
     horizon = "" if verdict.horizon_months is None else f", {verdict.horizon_months} months"
     data = "no data" if verdict.as_of is None else f"data of {verdict.as_of}"
-    made = f"conviction {verdict.conviction:.2f}{horizon}; {verdict.analyst}, {moment(verdict.judged_at)}, {data}"
+    sure = f"conviction {conviction(verdict.conviction, verdict.action)}{horizon}"
+    made = f"{sure}; {verdict.analyst}, {moment(verdict.judged_at)}, {data}"
     yield Text.assemble((verdict.stock, "bold"), "  ", _action(verdict.action), f"  {made}")
     yield _indented(verdict.thesis if verdict.reason is None else f"{verdict.thesis} ({verdict.reason})")
     for evidence in verdict.detail.evidence:
@@ -123,7 +128,8 @@ def _audit(audit: AuditView) -> Iterator[str]:
     if audit.previous is not None:
         before = audit.previous
         changes = f"; {'; '.join(audit.changes)}" if audit.changes else ""
-        yield f"Before: {before.action} {before.conviction:.2f} of {moment(before.judged_at)}{changes}"
+        sure = conviction(before.conviction, before.action)
+        yield f"Before: {before.action} {sure} of {moment(before.judged_at)}{changes}"
 
 
 def _session(session: SessionView) -> str:

@@ -71,9 +71,13 @@ class StockReport:
         return [facts[name] for name in HEADLINE if name in facts]
 
     @property
+    def before(self) -> Verdict | None:
+        return None if self.audit is None else self.audit.previous
+
+    @property
     def was(self) -> Verdict | None:
         """The verdict before, where it said something else."""
-        before, now = None if self.audit is None else self.audit.previous, self.verdict
+        before, now = self.before, self.verdict
         if (
             before is None
             or now is None
@@ -101,7 +105,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is other than it was when the last review began. `new` were not judged before, `views` are others now."""
+    """What is other than it was when the last review began. `new` are first views, `views` are others now."""
 
     since: datetime
     judged: int

@@ -18,7 +18,7 @@ from handlers.prices import stored_bars
 from handlers.stocks import Stock
 from handlers.track_record import Weeks, track_record
 from handlers.valuation import ValuedHolding, value_holdings
-from handlers.verdict import Verdict
+from handlers.verdict import Action, Verdict
 from handlers.verdicts import judged_stocks, latest_verdicts
 from queues.database import Transaction
 from server.portfolio_views import HoldingView, SpreadView, TotalView, portfolio_view
@@ -138,7 +138,7 @@ def _changes(tx: Transaction) -> Changes | None:
     if since is None:
         return None
     judged = rejudged_since(tx, since)
-    new = [each for each in judged if each.before is None]
+    new = [each for each in judged if each.before is None and each.now.action != Action.INSUFFICIENT_DATA]
     views = [each for each in judged if each.before is not None and each.is_changed]
     return Changes(since, len(judged), new, views, traded_since(tx, since))
 

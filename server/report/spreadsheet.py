@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from io import StringIO
 from typing import TypeAlias
 
+from handlers.verdict import Action, Verdict
 from server.report.content import Report, StockReport
 from server.report.wording import visible
 
@@ -58,18 +59,22 @@ def _row(each: StockReport) -> Mapping[str, Cell]:
 
 
 def _verdict(each: StockReport) -> Mapping[str, Cell]:
-    verdict = each.verdict
-    before = each.audit and each.audit.previous
+    verdict, before = each.verdict, each.before
     return {
         "action": verdict and verdict.action.value,
-        "conviction": verdict and verdict.conviction,
+        "conviction": verdict and _conviction(verdict),
         "horizon_months": verdict and verdict.horizon_months,
         "analyst": verdict and verdict.analyst.value,
         "model": verdict and verdict.model,
         "judged_at": verdict and verdict.judged_at.isoformat(),
         "data_as_of": verdict and verdict.as_of and verdict.as_of.isoformat(),
         "action_before": before and before.action.value,
-        "conviction_before": before and before.conviction,
+        "conviction_before": before and _conviction(before),
         "reason": verdict and verdict.reason,
         "thesis": verdict and verdict.thesis,
     }
+
+
+def _conviction(verdict: Verdict) -> float | None:
+    """None without a view."""
+    return None if verdict.action is Action.INSUFFICIENT_DATA else verdict.conviction

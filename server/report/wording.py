@@ -100,9 +100,9 @@ def share(part: float | None) -> str:
     return UNKNOWN if part is None else f"{100 * part:.1f} %"
 
 
-def conviction(value: float) -> str:
-    """From 0 to 1."""
-    return f"{value:.2f}"
+def conviction(value: float, action: str) -> str:
+    """From 0 to 1; without a view there is none."""
+    return UNKNOWN if action == Action.INSUFFICIENT_DATA else f"{value:.2f}"
 
 
 def moment(value: datetime, zone: tzinfo | None) -> str:

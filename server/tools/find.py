@@ -65,7 +65,7 @@ def add_find_tool(mcp: MCPServer, desk: Desk) -> None:
             Field(
                 min_length=1,
                 max_length=80,
-                description="Of a company's name, or a symbol or ISIN, like reliance ind.",
+                description="Part of a company's name, like reliance ind; or a symbol or an ISIN.",
             ),
         ],
     ) -> FoundView:
@@ -76,6 +76,8 @@ def add_find_tool(mcp: MCPServer, desk: Desk) -> None:
         NSE:INFY. If several could be meant, ask the user.
         """
         with told_to_the_model():
+            if not query.strip():
+                raise RequestError("query is blank; write part of a company's name, a symbol or an ISIN.")
             try:
                 return FoundView.of(query, await finder.find(query))
             except (FindError, InstrumentsError) as error:

@@ -100,6 +100,7 @@ def test_a_list_with_a_bad_row_is_refused_with_its_name_and_row(
         ("McDonald's", ["NYSE:MCD"]),
         ("m&m", ["NSE:M&M"]),
         ("nse:infy", ["NSE:INFY"]),
+        *((query, ["NYSE:BRK.B"]) for query in ("BRKB", "BRK-B", "BRK/B", "brk b", "nyse:brk-b")),
         ("HDFCB", ["NSE:HDFCBANK"]),
         ("ine009a01021", ["NSE:INFY"]),
         ("zomato", ["NSE:ETERNAL"]),

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from handlers.stocks import Exchange, Stock
 from queues.database import Transaction
 from queues.holds import hold_queue, release_queue
 from queues.inspection import intervals
 from queues.model import QueueName
 from tests.pages.conftest import OpenPage
 from tests.pages.homes import Busy, Served
+from tests.server.desks import csv_of
 
 QUEUES = [queue.value for queue in QueueName]
 BARS = """svg => [...svg.querySelectorAll("rect[data-task]")].map(bar => ({
@@ -70,6 +72,7 @@ def test_the_board_shows_each_verdict_and_filters_them(page: Page, desk: Served)
         row = page.get_by_test_id(f"verdict-{verdict['stock']}")
         for words in (verdict["action"], f"{verdict['conviction']:.2f}", verdict["as_of"], verdict["thesis"]):
             expect(row).to_contain_text(words)
+        expect(row.locator(".age")).to_contain_text("today")  # the desk pretends that day
     sold = [verdict["stock"] for verdict in verdicts if verdict["action"] == "EXIT"]
     page.get_by_role("button", name="EXIT").click()
     assert [row.get_attribute("data-testid") for row in rows.all()] == [f"verdict-{stock}" for stock in sold]
@@ -165,6 +168,17 @@ def test_cancel_asks_first_and_cancels(page: Page, work: Busy) -> None:
     page.get_by_test_id("confirm-yes").click()
     expect(cancel).to_have_count(0)
     assert work.desk.state_of(work.queued) == "cancelled"
+
+
+def test_whether_to_cancel_is_no_question_once_the_task_has_ended(page: Page, desk: Served) -> None:
+    # portfolio_sync is held.
+    account = {"csv_text": csv_of(Stock("KO", Exchange.NYSE)), "account": "second"}
+    task = desk.call("enqueue_portfolio_sync", **account)["run_id"]
+    page.get_by_test_id(f"cancel-{task}").click()
+    expect(page.get_by_test_id("confirm")).to_be_visible()
+    desk.call("cancel_tasks", task_ids=[task], reason="meanwhile")
+    expect(page.get_by_test_id("confirm")).to_be_hidden()
+    expect(page.get_by_test_id("toast")).to_contain_text(f"{task} is cancelled already.")
 
 
 def test_retry_queues_what_has_failed(page: Page, work: Busy) -> None:

@@ -25,6 +25,7 @@ def sees_the_desk(page: Page) -> None:
 def is_asked_for_the_token(page: Page) -> None:
     expect(page.get_by_test_id("sign-in")).to_be_visible()
     expect(page.get_by_test_id("lane-ai_analysis")).to_be_hidden()
+    expect(page.get_by_test_id("connection")).to_have_text("not signed in")
 
 
 def test_the_token_is_asked_for_and_kept_for_this_tab_alone(desk: Served, open_page: OpenPage) -> None:
@@ -33,9 +34,9 @@ def test_the_token_is_asked_for_and_kept_for_this_tab_alone(desk: Served, open_p
     field = page.get_by_label("Token")
     field.fill("wrong")
     field.press("Enter")
-    expect(page.get_by_text("The bearer token is not the one of this home")).to_be_visible()
+    expect(page.get_by_text("That is not the token of this home")).to_be_visible()
     is_asked_for_the_token(page)
-    field.fill(desk.mcp.token)
+    field.fill(f"Bearer {desk.mcp.token}")
     field.press("Enter")
     sees_the_desk(page)
     page.reload()
@@ -46,10 +47,16 @@ def test_the_token_is_asked_for_and_kept_for_this_tab_alone(desk: Served, open_p
     is_asked_for_the_token(another)
 
 
-def test_a_token_in_the_address_signs_in_and_leaves_the_address(desk: Served, open_page: OpenPage) -> None:
+def test_a_token_in_the_address_signs_in_and_leaves_the_address_until_one_signs_out(
+    desk: Served, open_page: OpenPage
+) -> None:
     page = open_page(desk.signed_in)
     sees_the_desk(page)
     assert page.url == desk.address
+    page.get_by_test_id("sign-out").click()
+    is_asked_for_the_token(page)
+    page.reload()
+    is_asked_for_the_token(page)
 
 
 def test_a_wrong_token_in_the_address_is_asked_for_again(desk: Served, open_page: OpenPage) -> None:
@@ -69,6 +76,9 @@ def test_a_page_whose_server_has_gone_says_so_and_goes_on_when_it_is_back(
     expect(connection).to_have_attribute("data-state", "live")
     desk.serve.process.kill()
     expect(connection).to_have_attribute("data-state", "lost")
+    page.get_by_test_id("hold-ai_analysis").click()
+    expect(page.get_by_test_id("toast")).to_contain_text("The server cannot be reached")
     with served(folder, port=port) as back:
         expect(connection).to_have_attribute("data-state", "live")
+        expect(page.get_by_test_id("toast")).to_be_empty()
         expect(page.get_by_test_id("leader")).to_contain_text(f"pid {back.serve.process.pid}")

@@ -9,7 +9,7 @@ from queues.control import clear_queue
 from queues.database import Transaction
 from queues.errors import QueueFullError
 from queues.glance import next_tasks, recent_attempts
-from queues.inspection import TaskFilter, list_tasks, queue_status, totals
+from queues.inspection import TaskFilter, list_tasks, newest_failures, queue_status, totals
 from queues.lifecycle import forget_finished
 from queues.model import QueueName, TaskState
 from queues.outcome import Completed, Failed
@@ -61,6 +61,7 @@ LOOKS: dict[str, Callable[[Desk], Callable[[Transaction], object]]] = {
         lambda tx: list_tasks(tx, TaskFilter(queue=ANALYSIS, states=[TaskState.FAILED]), limit=5)
     ),
     "list one state": lambda _: lambda tx: list_tasks(tx, TaskFilter(states=[TaskState.FAILED]), limit=5),
+    "newest failures": lambda _: lambda tx: newest_failures(tx, 5),
     "last attempts": lambda _: lambda tx: recent_attempts(tx, 5),
     "next tasks": lambda _: lambda tx: next_tasks(tx, FETCH, 5),
     "wake": lambda _: lambda tx: next_wake(tx, FETCH),

@@ -141,12 +141,25 @@ def test_a_named_stock_is_shown_with_its_evidence_the_fact_and_its_source() -> N
     assert "last_close = 1,503.25 INR, 2022-12-28, from test: This is a long" in shown
     assert "No verdict yet: NSE:NEVER." in shown
     assert "from test" not in printed("verdicts NSE:INFY --short")
+    elsewhere = printed("verdicts NYSE:INFY").strip()
+    assert elsewhere == "No verdict yet: NYSE:INFY. But there is one of NSE:INFY."
 
 
 def test_verdicts_can_be_chosen_by_action() -> None:
     assert json.loads(printed("verdicts --action hold --json"))["total"] == len(STOCKS)
     assert printed("verdicts --action EXIT").startswith("There is no such verdict yet")
     assert get_args(ActionName) == tuple(Action)
+
+
+def test_an_empty_desk_says_that_there_is_nothing_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_folders(sample_settings(tmp_path))
+    open_database(sample_settings(tmp_path)).close()
+    monkeypatch.setenv("STOCKDESK_HOME", str(tmp_path))
+    assert printed("tasks").startswith("There are no tasks yet; ")
+    assert printed("tasks --state failed").strip() == "There is no such task."
+    assert printed("verdicts").startswith("There are no verdicts yet; ")
 
 
 def test_a_report_is_a_file_that_is_not_replaced_unasked_or_goes_to_the_pipe(tmp_path: Path) -> None:

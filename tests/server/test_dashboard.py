@@ -17,7 +17,7 @@ from server.app import build_server
 from server.dashboard.page import dashboard_html
 from server.dashboard.view import ATTEMPTS, DashboardView, title
 from server.desk import Desk
-from tests.server.desks import Agent, csv_of
+from tests.server.desks import SAMPLE_DAY, Agent, csv_of
 from tests.server.seeding import LONG, many_stocks, run_tasks, syncs, wordy_task
 
 KO, JNJ = Stock("KO", Exchange.NYSE), Stock("JNJ", Exchange.NYSE)
@@ -53,6 +53,7 @@ async def test_a_host_finds_the_page_by_the_tool_and_reads_it(client: Client) ->
 async def test_a_desk_without_work_says_so(client: Client) -> None:
     view, text = await shown(client)
     assert (view.upcoming, view.recent, view.troubles, view.board.newest_at) == ([], [], [], None)
+    assert view.day == SAMPLE_DAY
     assert "ai_analysis: idle; no tasks" in text
     assert "No stock has a verdict yet." in text
 
@@ -134,6 +135,7 @@ def _many_syncs() -> tuple[QueueName, list[NewTask], list[str]]:
             f"{', '.join(map(str, many_stocks(2)))} and 1 more",
         ),
         ({"account": "main", "path": "/x.csv"}, "account main"),
+        ({"account": "main", "remove": True}, "remove account main"),
         ({"number": 1}, "work"),
     ],
     ids=str,

@@ -83,7 +83,7 @@ def test_it_shows_both_accounts_and_every_holding(shown: Shown) -> None:
 def test_it_shows_a_verdict_of_each_stock_and_who_judged(shown: Shown) -> None:
     for stock in sample_stocks():
         (line,) = [line for line in shown.lines if line.startswith(f" {stock} ")]
-        assert re.search(r"(ADD|HOLD|TRIM|EXIT) +0\.\d\d +analyst: baseline +The ", line), line
+        assert re.search(r"(ADD|HOLD|TRIM|EXIT) +0\.\d\d +baseline +The ", line), line
     assert "Verdicts, from prices of 2022-12-28" in shown.text
     assert "AI-generated, not investment advice" in shown.text
 

@@ -50,7 +50,7 @@ async def test_a_client_that_declares_the_extension_gets_a_handle_that_says_how_
     desk: Desk, host: TaskAgent
 ) -> None:
     handle = await host.handle("enqueue_ai_analysis", symbols=["NASDAQ:AAPL", "NASDAQ:MSFT"])
-    assert handle.pop("statusMessage").startswith("2 tasks enqueued, 1 of them analysis session.")
+    assert handle.pop("statusMessage").startswith("2 tasks enqueued, 1 of them an analysis session.")
     assert handle["status"] == "working"
     assert len(handle["taskId"]) == 32  # 192 bits
     assert timedelta(milliseconds=handle["ttlMs"]) == LONGEST_TTL
@@ -165,7 +165,7 @@ async def test_a_run_with_a_failed_task_ends_as_an_error_that_names_the_next_ste
     told = await host.get(task_id)
     assert (told["status"], told["result"]["isError"]) == ("completed", True)
     assert told["result"]["content"] == [{"type": "text", "text": told["statusMessage"]}]
-    assert "1 failed, first fetch-1: No prices for any of 1 stocks:" in told["statusMessage"]
+    assert "1 failed, first fetch-1: No prices for NYSE:NOPE:" in told["statusMessage"]
     assert 'retry_task(run_id="fetch-1") tries again. 1 cancelled.' in told["statusMessage"]
 
     await agent.call("retry_task", run_id="fetch-1")

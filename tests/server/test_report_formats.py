@@ -3,17 +3,26 @@
 import csv
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from io import StringIO
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from handlers.ai_analysis import analysis_task
+from handlers.verdicts import store_no_verdict
+from queues.database import Transaction
+from queues.store import enqueue
+from server.desk import make_folders, open_database
 from server.report.content import Report
 from server.report.markdown import escaped, markdown_of
 from server.report.spreadsheet import csv_of
 from server.report.wording import visible
+from server.settings import Settings
+from tests.server.desks import sample_settings
 from tests.server.reports import APPLE, BAIT, HIDDEN, LOST, MAHINDRA, filled_home, gathered
 
 Row = dict[str, str]
@@ -133,3 +142,34 @@ def test_no_cell_of_the_spreadsheet_is_a_formula(rows: Sequence[Row]) -> None:
     assert rows[1]["thesis"] == visible(f"{BAIT} {HIDDEN}")
     # A number may be negative.
     assert rows[0]["return_1y"] == "-12.3456789"
+
+
+def test_no_view_has_no_conviction_and_the_verdict_before_is_named_though_it_said_the_same(
+    tmp_path: Path,
+) -> None:
+    report = gathered(_judged_twice_without_a_view(tmp_path))
+    cells = [
+        cell.strip()
+        for cell in next(
+            line for line in markdown_of(report).splitlines() if line.startswith(f"| [{LOST}]")
+        ).split("|")
+    ]
+    assert cells[3:6] == ["NO DATA", "NO DATA", "–"]
+    [row] = csv.DictReader(StringIO(csv_of(report)))
+    assert (row["action"], row["action_before"]) == ("INSUFFICIENT_DATA",) * 2
+    assert (row["conviction"], row["conviction_before"]) == ("", "")
+    assert "conviction –" in markdown_of(report)
+    assert "for the first time" not in markdown_of(report)
+
+
+def _judged_twice_without_a_view(home: Path) -> Settings:
+    settings = sample_settings(home)
+    make_folders(settings)
+
+    def judge(tx: Transaction) -> None:
+        for task in enqueue(tx, [analysis_task([LOST]), analysis_task([LOST, APPLE])]):
+            store_no_verdict(tx, task.task, LOST, thesis="There are no prices.", reason="missing_data")
+
+    with closing(open_database(settings)) as database:
+        database.write_now(judge)
+    return settings

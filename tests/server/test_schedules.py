@@ -70,6 +70,16 @@ async def test_a_schedule_is_off_until_it_is_turned_on(agent: Agent) -> None:
     assert (await agent.call("list_schedules"))["schedules"][0]["next_at"] is None
 
 
+async def test_a_schedule_says_how_it_reads_its_file_and_what_it_replaces(agent: Agent) -> None:
+    sync = {**MORNING, "queue": "portfolio_sync", "path": "/data/x.csv"}
+    mapped = await agent.call("set_schedule", **sync, columns={"symbol": "Code", "quantity": "Held"})
+    does = "Syncs main from /data/x.csv (symbol from 'Code', quantity from 'Held')."
+    assert mapped["schedule"]["does"] == does
+    plain = await agent.call("set_schedule", **sync)
+    assert plain["message"].endswith(f" It replaces the one that did this: {does}")
+    assert "replaces" not in (await agent.call("set_schedule", **sync))["message"]
+
+
 async def test_a_due_schedule_enqueues_its_work_in_the_process_that_leads(
     desk: Desk, agent: Agent, tmp_path: Path
 ) -> None:
@@ -120,15 +130,31 @@ async def test_a_deleted_schedule_is_gone(agent: Agent) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"cron": "every day at nine"}, "the cron expression 'every day at nine' must have five fields"),
+        ({"cron": "every day at nine"}, "The cron expression 'every day at nine' must have five fields"),
         ({"cron": "* * * * *"}, "comes again after 1 minutes"),
         ({"timezone": "Mumbai"}, "'Mumbai' is no time zone"),
         ({"trading_days_of": "MARS"}, "Exchange 'MARS' is not known"),
         ({"trading_days_of": None}, "Give timezone (like Asia/Kolkata), trading_days_of, or set"),
-        ({"path": "/data/x.csv"}, "path, broker, columns and then_review belong to portfolio_sync"),
-        ({"columns": {"symbol": "Code"}}, "path, broker, columns and then_review belong to portfolio_sync"),
-        ({"then_review": True}, "path, broker, columns and then_review belong to portfolio_sync"),
-        ({"queue": "portfolio_sync"}, "needs either path, the export that it reads each time, or broker"),
+        (
+            {"path": "/data/x.csv"},
+            "path, broker, account, exchange, columns and then_review belong to portfolio_sync",
+        ),
+        (
+            {"columns": {"symbol": "Code"}},
+            "path, broker, account, exchange, columns and then_review belong to portfolio_sync",
+        ),
+        (
+            {"then_review": True},
+            "path, broker, account, exchange, columns and then_review belong to portfolio_sync",
+        ),
+        ({"account": "second"}, "a schedule of ai_analysis takes everything that is held."),
+        ({"columns": {"ticker": "Code"}}, "columns: ticker is not known; use 'symbol', 'isin', "),
+        ({"queue": "portfolio_sync"}, "needs either path, the export that it reads each time, or broker."),
+        ({"queue": "portfolio_sync", "path": "/x.csv", "broker": "kite"}, "or broker, not both."),
+        (
+            {"queue": "portfolio_sync", "broker": "kite", "columns": {"symbol": "Code"}},
+            "Columns are of a file; a live account has none.",
+        ),
         ({"queue": "portfolio_sync", "path": "x.csv"}, "must be absolute or begin with ~"),
         ({"name": "../x"}, "name: String should match pattern"),
         ({"queue": "lunch"}, "queue: Input should be"),

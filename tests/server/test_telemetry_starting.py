@@ -77,7 +77,10 @@ def test_without_the_extra_a_warning_names_the_command_that_installs_it(
     assert start_telemetry(ENDPOINT, "worker") is None
     [said] = caplog.records
     assert said.levelname == "WARNING"
-    assert "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http, or set OTEL_SDK_DISABLED=true" in said.getMessage()
+    assert (
+        "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http, or set OTEL_SDK_DISABLED=true"
+        in said.getMessage()
+    )
 
 
 def test_an_exporter_in_trouble_is_heard_once_in_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:

@@ -29,6 +29,13 @@ async def test_a_company_is_found_and_what_is_found_is_what_other_tools_take(age
     assert fetch["tasks"] == 1
 
 
+async def test_a_blank_query_is_refused(agent: Agent) -> None:
+    assert (
+        await agent.refused("find_stocks", query=" \t")
+        == "query is blank; write part of a company's name, a symbol or an ISIN."
+    )
+
+
 async def test_of_many_the_first_ten_are_shown_and_counted(agent: Agent) -> None:
     found = await agent.call("find_stocks", query="bank")
     assert len(found["stocks"]) == 10

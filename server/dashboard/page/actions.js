@@ -4,6 +4,7 @@ const atWork = new Set();
 const isAtWork = (act, arg) => atWork.has(`${act} ${arg}`);
 const HELD_HERE = "Held from the dashboard.";
 const SHOW_FOR = 12_000;
+let asksToCancel = null;
 
 const ACTS = {
   hold: (queue) => perform("hold", queue, "hold_queue", { queue, reason: HELD_HERE }),
@@ -12,7 +13,10 @@ const ACTS = {
   cancel: async (id) => {
     const what =
       "It is stopped, and what waits for it is cancelled. What it stored stays; Retry brings it back.";
-    if (await agreed(`Cancel ${id}?`, what, "Cancel the task", "Keep it")) {
+    asksToCancel = id;
+    const isAgreed = await agreed(`Cancel ${id}?`, what, "Cancel the task", "Keep it");
+    asksToCancel = null;
+    if (isAgreed) {
       await perform("cancel", id, "cancel_tasks", { task_ids: [id], reason: "from the dashboard" });
     }
   },
@@ -52,6 +56,10 @@ const ACTS = {
     drill.stack.at(-1).pages++;
     drawDrill();
   },
+  "sign-out": () => {
+    sessionStorage.removeItem(TOKEN);
+    location.reload(); // nothing of the desk stays in the page
+  },
   visit: (url) => link.visit?.(url),
   dismiss: () => say(""),
 };
@@ -78,6 +86,20 @@ async function perform(act, arg, tool, args) {
     atWork.delete(`${act} ${arg}`);
     redrawAll();
     refresh();
+  }
+}
+
+/** Whether to cancel a task is no question once the task has ended. */
+async function withdrawQuestion() {
+  const id = asksToCancel;
+  if (!id) return;
+  try {
+    const { state } = (await link.call("get_task", { task_id: id })).task;
+    if (asksToCancel !== id || state === "queued" || state === "running") return;
+    byId("confirm").close("");
+    say(`${id} is ${state} already.`);
+  } catch (error) {
+    reportTrouble(error);
   }
 }
 

@@ -26,11 +26,13 @@ const board = {
 };
 
 const toneOf = (action) => ({ ADD: "add", HOLD: "hold", TRIM: "trim", EXIT: "exit" })[action] ?? "no-data";
+const convictionOf = ({ action, conviction }) =>
+  action === "INSUFFICIENT_DATA" ? UNKNOWN : conviction.toFixed(2);
 const badge = (action) => h(`span.badge.${toneOf(action)}`, {}, ACTIONS[action] ?? action);
 
 /** Fetch the verdicts if they are not those on the board; one fetch at a time, and not too often. */
 async function loadBoard() {
-  const wanted = view && JSON.stringify([view.board.newest_at, view.board.stocks]);
+  const wanted = view && JSON.stringify([view.day, view.board.newest_at, view.board.stocks]);
   if (!view || board.isLoading || wanted === board.seen) return;
   const wait = board.loadedAt + RELOAD_EVERY - performance.now();
   board.isLoading = true;
@@ -65,7 +67,7 @@ async function loadPages() {
 }
 
 function keepRow(verdict) {
-  const said = JSON.stringify(verdict);
+  const said = JSON.stringify([view.day, verdict]);
   const known = board.rows.get(verdict.stock);
   if (known?.said === said) return;
   const fresh = boardRow(verdict);
@@ -94,8 +96,8 @@ function boardRow(verdict) {
     h(
       "td.number.conviction",
       { role: "cell" },
-      h("span", {}, conviction.toFixed(2)),
-      bar([conviction, toneOf(action)]),
+      h("span", {}, convictionOf(verdict)),
+      action !== "INSUFFICIENT_DATA" && bar([conviction, toneOf(action)]),
     ),
     h("td.wider", { role: "cell" }, analyst === "claude" ? "Claude" : analyst),
     h(

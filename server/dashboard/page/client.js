@@ -14,6 +14,7 @@ const LONGEST_PAUSE = 15_000;
 const LOOK_AGAIN = 30_000;
 
 class SignInError extends Error {}
+const WRONG_TOKEN = "That is not the token of this home; it is in the file http-token of the home.";
 /** The server cannot be reached; the page says so beside its name, and that it tries again. */
 class LostError extends Error {}
 const LOST =
@@ -45,8 +46,8 @@ function httpLink(token) {
       signal,
     });
     if (response.ok) return { id, response };
+    if (response.status === 401) throw new SignInError(WRONG_TOKEN);
     const says = await sentence(response);
-    if (response.status === 401) throw new SignInError(says ?? "The token was refused.");
     throw new Error(says ?? `The server answered ${response.status}.`);
   }
 

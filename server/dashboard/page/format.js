@@ -79,9 +79,9 @@ function tick() {
   }
 }
 
-/** How old a date is: "today", "5 d", "7 mo", "3.9 y". */
+/** How old a date is on the desk's day: "today", "5 d", "7 mo", "3.9 y". */
 function age(date) {
-  const days = Math.floor((serverNow() - Date.parse(date)) / DAY);
+  const days = Math.floor((Date.parse(view.day) - Date.parse(date)) / DAY);
   if (days <= 0) return "today";
   if (days < 100) return `${days} d`;
   return days < 730 ? `${Math.round(days / 30.4)} mo` : `${(days / 365.25).toFixed(1)} y`;

@@ -1,6 +1,7 @@
 // Who runs the queues, who judges, what is spent; and how fresh all of this is.
 
 const STATES = {
+  "signed-out": "not signed in",
   starting: "connecting",
   live: "live",
   polling: "polling",

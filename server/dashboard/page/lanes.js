@@ -154,7 +154,8 @@ function taskLink(id, title) {
 
 function titleOf({ id, payload }) {
   if (Array.isArray(payload?.stocks)) return payload.stocks.join(", ");
-  return payload?.account ?? id;
+  if (!payload?.account) return id;
+  return `${payload.remove ? "remove " : ""}account ${payload.account}`;
 }
 
 function totals({ counts, queue, estimated_finish: end }) {

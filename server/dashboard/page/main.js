@@ -28,6 +28,7 @@ function show(fresh) {
   }
   loadBoard();
   refreshDrill();
+  withdrawQuestion();
   link.shown(view);
   if (isEmbedded) showConnection("polling");
   afterPaint(() => {
@@ -96,9 +97,15 @@ function connect(made) {
   return link.start({
     changed: refresh,
     result: receive,
-    state: showConnection,
+    state: heardOfLink,
     signIn: askForToken,
   });
+}
+
+function heardOfLink(state, pause) {
+  showConnection(state, pause);
+  // What was said of a lost server is over.
+  if (state === "live" && byId("toast").textContent.startsWith(LOST)) say("");
 }
 
 function askForToken(why) {
@@ -107,17 +114,20 @@ function askForToken(why) {
   view = null;
   sessionStorage.removeItem(TOKEN);
   byId("drill").close();
-  byId("desk").hidden = byId("facts").hidden = true;
+  byId("confirm").close("");
+  byId("desk").hidden = byId("facts").hidden = byId("sign-out").hidden = true;
   byId("sign-in").hidden = false;
   render(byId("sign-in-error"), why);
   byId("token").focus();
-  showConnection("starting");
+  showConnection("signed-out");
 }
 
 function signIn(token) {
   link?.stop();
   sessionStorage.setItem(TOKEN, token);
   byId("sign-in").hidden = true;
+  byId("sign-out").hidden = false;
+  showConnection("starting");
   connect(httpLink(() => token));
 }
 
@@ -141,7 +151,7 @@ function start() {
 
 byId("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
-  signIn(byId("token").value.trim());
+  signIn(byId("token").value.trim().replace(/^Bearer\s+/i, ""));
   byId("token").value = "";
 });
 window.addEventListener("hashchange", () => {

@@ -52,7 +52,7 @@ function verdictHead(verdict) {
     "div.verdict-head",
     {},
     badge(verdict.action),
-    h("span.number", {}, "conviction ", h("b", {}, verdict.conviction.toFixed(2))),
+    h("span.number", {}, "conviction ", h("b", {}, convictionOf(verdict))),
     horizon && h("span.muted", {}, horizon),
     h(
       "span.muted",
@@ -139,7 +139,7 @@ function changes({ previous, changes: words }) {
       "Before: ",
       badge(previous.action),
       " conviction ",
-      h("b", {}, previous.conviction.toFixed(2)),
+      h("b", {}, convictionOf(previous)),
       ", ",
       time(previous.judged_at),
     ),
