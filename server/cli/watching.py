@@ -35,8 +35,11 @@ async def watch_desk(desk: Desk, *, as_json: bool) -> None:
     elif not sys.stdout.isatty() or console.is_dumb_terminal:
         await _follow(desk, _changes(lambda view: console.print(lanes(readable(view, zone)), "")))
     else:
-        # A signal that just ended the process would leave the terminal without its cursor.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # A signal that just ended the process would leave the terminal without its cursor. As Ctrl-C the event loop
+        # takes it for a wish to cancel.
+        as_interrupt = signal.getsignal(signal.SIGINT)
+        if callable(as_interrupt):
+            signal.signal(signal.SIGTERM, as_interrupt)
         with Live(console=console, auto_refresh=False) as live:
 
             def draw(view: DashboardView) -> None:
