@@ -2,9 +2,8 @@
 
 A verdict that a task has stored is never asked for, or paid, again: not after an interruption, a failure or a
 usage limit; only the retry of a completed task judges anew. Nor is one of which nothing has changed, by whichever
-analyst. What a session
-leaves open goes on as a smaller task; what was to be judged by old prices (they waited for approval, a hold or a
-retry) goes on behind a fetch.
+analyst. What a session leaves open goes on as a smaller task; what was to be judged by old prices (they waited for
+approval, a hold or a retry) goes on behind a fetch.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a person sees of the queues at a glance: what ran last, and what comes next. Nothing here changes anything."""
+"""What a person sees of the queues at a glance: what ran last, comes next, and failed. Nothing here changes it."""
 
 import json
 from dataclasses import dataclass
@@ -83,6 +83,17 @@ def next_tasks(tx: Transaction, queue: QueueName, limit: int) -> list[tuple[Task
     )
     waiting = [(task, waiting_for(tx, task)) for task in map(read_task, rows)]
     return sorted(waiting, key=lambda each: _waits_alone(each[1]))[:limit]
+
+
+def newest_failures(tx: Transaction, limit: int) -> list[Task]:
+    """The failed tasks that ended last, newest first."""
+    newest = " UNION ALL ".join(  # of each queue, from its own run in an index by end
+        f"SELECT seq FROM (SELECT seq FROM tasks WHERE queue = '{queue}' AND state = 'failed'"
+        " AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT :limit)"
+        for queue in QueueName
+    )
+    those = f"seq IN ({newest}) ORDER BY finished_at DESC, seq DESC LIMIT :limit"
+    return [read_task(row) for row in tx.rows(f"SELECT {TASK_COLUMNS} FROM tasks WHERE {those}", limit=limit)]
 
 
 def _waits_alone(waiting: WaitingFor | None) -> bool:

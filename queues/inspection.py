@@ -68,20 +68,11 @@ def list_tasks(
     counts = [totals(tx, queue) for queue in queues]
     newest = [seq for queue in queues for state in states for seq in _newest(tx, queue, state, limit, before)]
     shown = sorted(newest, reverse=True)[:limit]
-    those = "seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC"
-    rows = tx.rows(f"SELECT {TASK_COLUMNS} FROM tasks WHERE {those}", seqs=json.dumps(shown))
-    return [read_task(row) for row in rows], sum(count[state] for count in counts for state in states)
-
-
-def newest_failures(tx: Transaction, limit: int) -> list[Task]:
-    """The failed tasks that ended last, newest first."""
-    newest = " UNION ALL ".join(  # of each queue, from its own run in an index by end
-        f"SELECT seq FROM (SELECT seq FROM tasks WHERE queue = '{queue}' AND state = 'failed'"
-        " AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT :limit)"
-        for queue in QueueName
+    rows = tx.rows(
+        f"SELECT {TASK_COLUMNS} FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC",
+        seqs=json.dumps(shown),
     )
-    those = f"seq IN ({newest}) ORDER BY finished_at DESC, seq DESC LIMIT :limit"
-    return [read_task(row) for row in tx.rows(f"SELECT {TASK_COLUMNS} FROM tasks WHERE {those}", limit=limit)]
+    return [read_task(row) for row in rows], sum(count[state] for count in counts for state in states)
 
 
 def _newest(tx: Transaction, queue: QueueName, state: TaskState, limit: int, before: int | None) -> list[int]:

@@ -110,7 +110,6 @@ def _handlers(
             await anyio.to_thread.run_sync(import_module, module)
         from handlers.data_fetcher import data_fetcher  # noqa: PLC0415 (see _at_first_task)
         from handlers.no_data import judge_without_data  # noqa: PLC0415
-        from handlers.sources.ecb import open_ecb  # noqa: PLC0415
         from handlers.sources.opening import open_sources  # noqa: PLC0415
 
         kite = await _kite_access(settings, database) if "kite" in settings.price_sources else None
@@ -125,6 +124,8 @@ def _handlers(
         )
         if settings.base_currency is None or set(settings.price_sources) == {"sample"}:
             return fetch  # beside the sample, nothing is asked of the network
+        from handlers.sources.ecb import open_ecb  # noqa: PLC0415
+
         ask = await stack.enter_async_context(open_ecb(settings.requests_per_second))
         return with_rates(fetch, ask, settings.base_currency)
 
@@ -157,7 +158,7 @@ def _handlers(
 
     follow_up = review_after_sync(clock, settings.stocks_per_session, settings.session_deadline)
     return {
-        SYNC: portfolio_sync(uploads_folder(settings), follow_up, _instruments(settings), live),
+        SYNC: portfolio_sync(uploads_folder(settings), follow_up, instruments_folder(settings), live),
         FETCH: _at_first_task(fetcher),
         ANALYSE: _at_first_task(analyst),
     }
@@ -182,7 +183,7 @@ async def _brokers(settings: Settings) -> "Brokers":
     from handlers.brokers.live.syncing import Brokers  # noqa: PLC0415 (see _at_first_task)
     from handlers.brokers.live.vault import Vault  # noqa: PLC0415
 
-    lists = await anyio.to_thread.run_sync(load_instruments, _instruments(settings))
+    lists = await anyio.to_thread.run_sync(load_instruments, instruments_folder(settings))
     return Brokers(vault=Vault(settings.home), environment=os.environ, instruments=lists)
 
 
@@ -252,7 +253,7 @@ def uploads_folder(settings: Settings) -> Path:
     return settings.home / "uploads"
 
 
-def _instruments(settings: Settings) -> Path:
+def instruments_folder(settings: Settings) -> Path:
     return settings.home / "instruments"
 
 

@@ -40,7 +40,7 @@ class _Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         first = f"{self.formatTime(record)} {record.levelname} {record.name}: {record.getMessage()}"
-        return redact(
+        return self._hide(
             "\n    ".join(_escaped(line) for line in (first, *_traceback(self, record).splitlines()))
         )
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 
-from handlers.analytics import PortfolioFact, portfolio_facts, read_betas
+from handlers.analytics import PortfolioFact, Rate, portfolio_facts, read_betas
 from handlers.brokers.holding import Holding
 from handlers.portfolio import Account, accounts
 from handlers.rates import has_foreign_money, rates_to
@@ -190,31 +190,34 @@ def portfolio_view(
         for each in valued[offset : offset + limit]
     )
     end = offset + len(holdings)
+    # Nobody needs any where nothing foreign is held.
+    rates = None if base is None or not has_foreign_money(_holdings(valued), base) else rates_to(tx, base)
     return PortfolioView(
         accounts=[AccountView.of(each) for each in accounts(tx) if account in (None, each.name)],
         totals=[TotalView.of(total) for total in currency_totals(valued)],
         spread=[SpreadView.of_facts(list(own)) for _, own in groupby(facts, key=lambda fact: fact.currency)],
-        converted=None if base is None else _converted(tx, valued, base),
+        converted=None if base is None or rates is None else _converted(valued, rates, base),
         total=len(valued),
         holdings=holdings,
         next_cursor=str(end) if end < len(valued) else None,
-        message=" ".join(_remarks(tx, valued, base))
+        message=" ".join(_remarks(valued, rates, base))
         if valued
         else "Nothing is held; sync a broker's export.",
     )
 
 
-def _converted(tx: Transaction, valued: Sequence[ValuedHolding], base: str) -> ConvertedView | None:
-    facts = portfolio_facts(valued, {}, rates_to(tx, base), base)
-    own = [fact for fact in facts if fact.currency == base]
-    return ConvertedView.of_facts(own) if own and has_foreign_money(_holdings(valued), base) else None
+def _converted(valued: Sequence[ValuedHolding], rates: Sequence[Rate], base: str) -> ConvertedView | None:
+    own = [fact for fact in portfolio_facts(valued, {}, rates, base) if fact.currency == base]
+    return ConvertedView.of_facts(own) if own else None
 
 
 def _holdings(valued: Sequence[ValuedHolding]) -> Iterator[Holding]:
     return (each.held.holding for each in valued)
 
 
-def _remarks(tx: Transaction, valued: Sequence[ValuedHolding], base: str | None) -> Iterator[str]:
+def _remarks(
+    valued: Sequence[ValuedHolding], rates: Sequence[Rate] | None, base: str | None
+) -> Iterator[str]:
     yield f"{len(valued)} holdings."
     without_close = sum(each.last_close is None for each in valued)
     if without_close:
@@ -222,7 +225,7 @@ def _remarks(tx: Transaction, valued: Sequence[ValuedHolding], base: str | None)
     other_currency = sum(each.last_close is not None and each.value is None for each in valued)
     if other_currency and base is None:
         yield f"{other_currency} are held in another currency than their price; nothing is converted."
-    if base is not None and has_foreign_money(_holdings(valued), base) and not rates_to(tx, base):
+    if rates is not None and not rates:
         yield f"Nothing is converted to {base}: no rate of it is stored yet; the next fetch asks for them."
 
 

@@ -1,6 +1,5 @@
 """How a long-lived process of the desk starts, and above all how it ends."""
 
-import gc
 import logging
 import os
 import signal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import anyio
 import anyio.lowlevel
 
+from handlers.computing import nothing_collected
 from queues.errors import EngineError
 from queues.scheduler import SequentialQueueManager
 from server.desk import Desk, make_folders, open_desk
@@ -34,7 +34,7 @@ STOP_SECONDS = 1.7
 
 async def serve_stdio(settings: Settings) -> None:
     """Serve MCP over stdin and stdout, and lead the queues if no other process does; ends the process."""
-    with _nothing_collected():
+    with nothing_collected():
         from server.app import build_server  # noqa: PLC0415 (the MCP SDK is slow to import; `work` needs none)
 
     async def until_eof(desk: Desk) -> None:
@@ -52,7 +52,7 @@ async def serve_http(settings: Settings, address: "Address", *, new_token: bool)
     Raises:
         SettingsError: the address, the certificate or the token's file cannot be used.
     """
-    with _nothing_collected():
+    with nothing_collected():
         from server.http.serving import HttpServer  # noqa: PLC0415 (as above)
 
     server = HttpServer(settings, address, new_token=new_token)
@@ -90,17 +90,6 @@ async def _run_desk(
                 tasks.start_soon(running.run_queues)
                 code = await _exit_code(body(desk), "serving")
                 await running.leave("end of input" if code == 0 else "an error", code)
-
-
-@contextmanager
-def _nothing_collected() -> Generator[None]:
-    """For imports: what they make stays, so that looking through it again and again would only slow the start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 class _Running:

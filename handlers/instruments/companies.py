@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handlers.instruments.isin import require_isin
-from handlers.instruments.lists import Instruments
+from handlers.instruments.lists import Instruments, spellings
 from handlers.stocks import Exchange, Stock
 
 # What a company is called with and without.
@@ -14,8 +14,6 @@ _FORMS = frozenset(
     {"the", "and", "of", "ltd", "limited", "pvt", "plc", "inc", "incorporated", "corp", "corporation"}
     | {"co", "company", "cos", "holdings"}
 )
-# BRK.B is written BRK-B, BRK/B and BRKB too.
-_NO_MARKS = str.maketrans("", "", " .-/&_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,8 @@ def _rank(stock: Stock, name: Sequence[str], text: str, wanted: Sequence[str]) -
     """0 is the symbol, its marks aside, 1 all words of the name, 2 the symbol's beginning; then by what is left."""
     if text in (stock.symbol, str(stock)):
         return 0, 0
-    if text.translate(_NO_MARKS) in (stock.symbol.translate(_NO_MARKS), str(stock).translate(_NO_MARKS)):
+    (_, asked), (_, bare) = spellings(text), spellings(stock.symbol)
+    if asked in (bare, f"{stock.exchange}{bare}"):
         return 0, 1
     if wanted and all(any(word.startswith(each) for word in name) for each in wanted):
         begins = name[0].startswith(wanted[0])

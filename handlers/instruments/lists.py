@@ -35,7 +35,7 @@ class Renaming:
 
 @dataclass(frozen=True, kw_only=True)
 class Instruments:
-    """`tickers` holds the stocks of US exchanges by `_spellings`, `renamed` the symbols that NSE gave up.
+    """`tickers` holds the stocks of US exchanges by `spellings`, `renamed` the symbols that NSE gave up.
 
     `companies` has the names of most: first NSE's, then those of the US, the largest first.
     """
@@ -47,7 +47,7 @@ class Instruments:
 
     def of_ticker(self, ticker: str) -> Stock | None:
         """The stock of a US ticker, however its class is written: BRK.B, BRK/B, BRK B and BRKB are one."""
-        exact, bare = _spellings(ticker)
+        exact, bare = spellings(ticker)
         return self.tickers.get(exact) or self.tickers.get(bare)
 
     def renaming(self, stock: Stock, isin: str | None) -> Renaming | None:
@@ -66,7 +66,8 @@ class Instruments:
         return frozenset(each.symbol for each in self.by_isin.values() if each.exchange is Exchange.NSE)
 
 
-def _spellings(ticker: str) -> tuple[str, str]:
+@functools.lru_cache(maxsize=20_000)  # every ticker of the lists, once
+def spellings(ticker: str) -> tuple[str, str]:
     """With a dot before the class, and with nothing there."""
     exact = re.sub(r"[^A-Z0-9]+", ".", ticker.strip().upper())
     return exact, exact.replace(".", "")
@@ -74,7 +75,7 @@ def _spellings(ticker: str) -> tuple[str, str]:
 
 def _by_spelling(stocks: Sequence[Stock]) -> dict[str, Stock]:
     """Where two could be meant by one spelling, it is the ticker that is exactly so, then the first of them."""
-    spelled = [(_spellings(stock.symbol), stock) for stock in reversed(stocks)]
+    spelled = [(spellings(stock.symbol), stock) for stock in reversed(stocks)]
     return {bare: stock for (_, bare), stock in spelled} | {exact: stock for (exact, _), stock in spelled}
 
 

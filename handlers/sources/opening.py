@@ -1,6 +1,5 @@
 """The sources that the settings name, opened together: one HTTP client, one pace per host, one cache."""
 
-import gc
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio.to_thread
 import httpx
 
+from handlers.computing import nothing_collected
 from handlers.market_calendar import load_holidays
 from handlers.sources.base import Extras, PriceSource, SourceError, TextSource
 from handlers.sources.cache import Cache
@@ -74,7 +74,8 @@ async def open_sources(settings: SourceSettings) -> AsyncGenerator[Sources]:
         ValueError: a name that is none.
         SourceError: the certificates cannot be read.
     """
-    await _load_calendar()
+    with nothing_collected():  # neither now nor later, which would hold up the event loop
+        await anyio.to_thread.run_sync(load_holidays)
     cache = None if settings.cache_folder is None else Cache(settings.cache_folder)
     async with await new_client() as client, AsyncExitStack() as stack:
         more: list[PriceSource] = []
@@ -84,16 +85,6 @@ async def open_sources(settings: SourceSettings) -> AsyncGenerator[Sources]:
             kite = open_kite(settings.kite, settings.requests_per_second, cache)
             more.append(await stack.enter_async_context(kite))
         yield _sources(settings, client, cache, more)
-
-
-async def _load_calendar() -> None:
-    """Neither the import nor, later, a search for garbage in what it brought may hold up the event loop."""
-    gc.disable()
-    try:
-        await anyio.to_thread.run_sync(load_holidays)
-    finally:
-        gc.freeze()  # with all that is imported by now, which takes a twelfth of a second to look through
-        gc.enable()
 
 
 def _sources(

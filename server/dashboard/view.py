@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from handlers.board import Board, board
 from handlers.verdict import DISCLAIMER
 from queues.database import Transaction
-from queues.glance import Ran, next_tasks, recent_attempts
-from queues.inspection import WaitingFor, newest_failures
+from queues.glance import Ran, newest_failures, next_tasks, recent_attempts
+from queues.inspection import WaitingFor
 from queues.model import JsonObject, QueueName, Task, TaskState
 from server.desk import Desk
 from server.inspection import desk_status
@@ -119,7 +119,7 @@ class DashboardView(View):
     recent: list[BarView]
     troubles: list[TroubleView]
     board: BoardView
-    day: date | None = None
+    day: date
     disclaimer: str = DISCLAIMER
 
 

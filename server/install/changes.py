@@ -6,7 +6,8 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkstemp
+
+from server.whole_files import write_whole
 
 # Of variables in JSON, and of whatever else the file says in lines that change.
 _SECRET = re.compile(
@@ -86,15 +87,4 @@ def _replace(target: Path, content: bytes) -> None:
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError("it is write-protected")  # a rename would not mind
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = mkstemp(prefix=".stockdesk-", suffix=".part", dir=target.parent)  # for the user alone
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, name)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(target, content, like=target if target.exists() else None)

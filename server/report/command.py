@@ -1,10 +1,8 @@
 """`stockdesk report`: the whole desk as one file."""
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Literal, TypeAlias
 
 import anyio.to_thread
@@ -17,6 +15,7 @@ from server.report.markdown import markdown_of
 from server.report.spreadsheet import csv_of
 from server.report.wording import plural
 from server.settings import Settings
+from server.whole_files import write_whole
 
 Format: TypeAlias = Literal["html", "markdown", "csv"]
 STDOUT = Path("-")
@@ -74,16 +73,7 @@ def _write(target: Path, content: bytes) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        descriptor, name = mkstemp(
-            prefix=".stockdesk-", suffix=".part", dir=target.parent
-        )  # for the user alone
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(target, content)
     except OSError as error:
         raise ReportError(
             f"{target} cannot be written: {error.strerror}; choose another --out FILE."

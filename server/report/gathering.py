@@ -14,14 +14,15 @@ from handlers.audit import audit_of
 from handlers.benchmarks import BENCHMARKS
 from handlers.changes import last_review_at, rejudged_since, traded_since
 from handlers.facts import Fact, find_fact
+from handlers.portfolio import accounts
 from handlers.prices import stored_bars
 from handlers.stocks import Stock
 from handlers.track_record import Weeks, track_record
-from handlers.valuation import ValuedHolding, value_holdings
+from handlers.valuation import ValuedHolding, currency_totals, value_holdings
 from handlers.verdict import Action, Verdict
 from handlers.verdicts import judged_stocks, latest_verdicts
 from queues.database import Transaction
-from server.portfolio_views import HoldingView, SpreadView, TotalView, portfolio_view
+from server.portfolio_views import AccountView, HoldingView, SpreadView, TotalView
 from server.report.content import YEAR, Changes, Making, Pool, Report, Source, StockReport
 from server.settings import Settings
 from server.spending import billing_note
@@ -37,13 +38,12 @@ def gather(tx: Transaction, settings: Settings, now: datetime, progress: Progres
     spread = portfolio_facts(valued, read_betas(tx, valued))
     day = now.astimezone(settings.zone).date()
     stocks = tuple(_stocks(tx, valued, spread, now, day - YEAR, progress))
-    portfolio = portfolio_view(tx, None, offset=0, limit=1)
     return Report(
         made_at=tx.now,
         day=day,
         zone=settings.zone,
-        accounts=portfolio.accounts,
-        pools=[_pool(total, portfolio.spread, spread) for total in portfolio.totals],
+        accounts=[AccountView.of(each) for each in accounts(tx)],
+        pools=[_pool(TotalView.of(total), spread) for total in currency_totals(valued)],
         stocks=stocks,
         changes=_changes(tx),
         track_record=[track_record_view(track_record(tx, weeks), weeks) for weeks in get_args(Weeks)],
@@ -57,11 +57,11 @@ def gather(tx: Transaction, settings: Settings, now: datetime, progress: Progres
     )
 
 
-def _pool(total: TotalView, spreads: Sequence[SpreadView], facts: Sequence[PortfolioFact]) -> Pool:
+def _pool(total: TotalView, facts: Sequence[PortfolioFact]) -> Pool:
     own = [fact for fact in facts if fact.currency == total.currency]
     return Pool(
         total,
-        next((spread for spread in spreads if spread.currency == total.currency), None),
+        SpreadView.of_facts(own) if own else None,
         [fact for fact in own if fact.name == "weight"],
         [fact for fact in own if fact.name == "sector_weight"],
     )

@@ -10,7 +10,7 @@ from handlers.instruments import InstrumentsError
 from handlers.sources.pace import Pace
 from handlers.stocks import Exchange
 from server import icons
-from server.desk import Desk
+from server.desk import Desk, instruments_folder
 from server.enqueueing import RequestError
 from server.errors import told_to_the_model
 from server.tools.arguments import SEARCH
@@ -52,7 +52,7 @@ class FoundView(View):
 def add_find_tool(mcp: MCPServer, desk: Desk) -> None:
     settings = desk.settings
     finder = Finder(
-        instruments=settings.home / "instruments",
+        instruments=instruments_folder(settings),
         cache=settings.home / "cache",
         yahoo_url=settings.yahoo_base_url if "yahoo" in settings.price_sources else None,
         pace=Pace(settings.requests_per_second),

@@ -5,14 +5,14 @@ from random import Random
 
 import pytest
 
-from queues.glance import Ran, next_tasks, recent_attempts
+from queues.glance import Ran, newest_failures, next_tasks, recent_attempts
 from queues.holds import hold_queue
 from queues.inspection import intervals
 from queues.model import QueueName, Sibling, Task, TaskState
 from queues.outcome import Cancelled, Completed, Failed, Retry, Snooze
 from tests.queues.desk import ANALYSIS, BACKOFF, FETCH, NOTHING, START, Desk, fetch, new
 
-SECOND = timedelta(seconds=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 ENDS = [Completed(NOTHING), Retry("busy"), Snooze("later"), Failed("gone"), Cancelled("stop")]
 
 
@@ -111,3 +111,14 @@ def test_a_hold_changes_nothing_in_the_order_of_the_next_tasks(desk: Desk) -> No
     desk.enqueue(fetch(), fetch(priority=5))
     desk.do(lambda tx: hold_queue(tx, FETCH, "user", "lunch"))
     assert upcoming(desk) == [("fetch-2", "hold"), ("fetch-1", "hold")]
+
+
+def test_the_newest_failures_are_those_that_ended_last_and_not_those_enqueued_last(desk: Desk) -> None:
+    old, *_ = desk.enqueue(fetch(), fetch(), new(ANALYSIS), new(ANALYSIS))
+    for queue in (FETCH, FETCH, ANALYSIS, ANALYSIS):
+        desk.run_one(Failed("gone"), queue)
+        desk.pass_time(HOUR)
+    desk.retry(old)
+    desk.run_one(Failed("gone again"))
+    newest = desk.do(lambda tx: newest_failures(tx, 3))
+    assert [task.id for task in newest] == ["fetch-1", "analysis-4", "analysis-3"]

@@ -8,8 +8,8 @@ import pytest
 from queues.control import clear_queue
 from queues.database import Transaction
 from queues.errors import QueueFullError
-from queues.glance import next_tasks, recent_attempts
-from queues.inspection import TaskFilter, list_tasks, newest_failures, queue_status, totals
+from queues.glance import newest_failures, next_tasks, recent_attempts
+from queues.inspection import TaskFilter, list_tasks, queue_status, totals
 from queues.lifecycle import forget_finished
 from queues.model import QueueName, TaskState
 from queues.outcome import Completed, Failed

@@ -9,7 +9,6 @@ from queues.inspection import (
     QueueStatus,
     TaskFilter,
     list_tasks,
-    newest_failures,
     queue_status,
     tasks_of_run,
     waiting_for,
@@ -194,17 +193,6 @@ def test_filters_combine(desk: Desk) -> None:
     wanted = TaskFilter(queue=FETCH, states=(TaskState.QUEUED, TaskState.RUNNING), run_id="fetch-3")
     tasks, total = desk.do(lambda tx: list_tasks(tx, wanted, limit=1))
     assert ([task.id for task in tasks], total) == (["fetch-4"], 2)
-
-
-def test_the_newest_failures_are_those_that_ended_last_and_not_those_enqueued_last(desk: Desk) -> None:
-    old, *_ = desk.enqueue(fetch(), fetch(), new(ANALYSIS), new(ANALYSIS))
-    for queue in (FETCH, FETCH, ANALYSIS, ANALYSIS):
-        desk.run_one(Failed("gone"), queue)
-        desk.pass_time(HOUR)
-    desk.retry(old)
-    desk.run_one(Failed("gone again"))
-    newest = desk.do(lambda tx: newest_failures(tx, 3))
-    assert [task.id for task in newest] == ["fetch-1", "analysis-4", "analysis-3"]
 
 
 def test_a_run_holds_its_follow_ups(desk: Desk) -> None:

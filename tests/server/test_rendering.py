@@ -96,6 +96,7 @@ def dashboard(*queues: QueueView, upcoming: list[UpcomingView]) -> DashboardView
     leader = LeaderView(pid=42, command="worker", since=NOW, leads=True, is_this_process=False)
     return DashboardView(
         now=NOW + timedelta(seconds=65),
+        day=NOW.date(),
         status=StatusView(
             queues=list(queues), leader=leader, analyst="claude", today=today, message="All is well."
         ),

@@ -11,14 +11,15 @@ Format: SEP-1865, MCP Apps 2026-01-26.
 import argparse
 import json
 import sys
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
+
+from tests.standins.serving import Serving
 
 PAGE = Path(__file__).with_suffix(".html")
 TOOL = "show_dashboard"
@@ -69,26 +70,10 @@ class HttpMcp:
         return answer["result"]["structuredContent"]
 
 
-class AppsHost:
-    """Serves from its construction until `close`; also a context manager."""
-
+class AppsHost(Serving):
     def __init__(self, mcp: HttpMcp) -> None:
         self.mcp = mcp
-        self._server = _Server(self)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().__init__(_Server(self))
 
     def app(self) -> str:
         """The HTML of the app, which declares no domains."""

@@ -19,7 +19,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, TypeAlias, cast
+
+from tests.standins.serving import Serving
 
 Json: TypeAlias = dict[str, Any]
 
@@ -142,31 +144,18 @@ def submits_all(request: Request) -> Reply:
     return Says(submits=tuple(grounded_verdict(entry) for entry in left))
 
 
-class MessagesApi:
-    """Serves from its construction until `close`; also a context manager."""
-
+class MessagesApi(Serving):
     def __init__(self, script: Script = submits_all, *, latency: float = 0.0, port: int = 0) -> None:
         self.script = script
         self.latency = latency
         self.requests: list[Request] = []
         self.arrived = threading.Condition()
         self.closing = threading.Event()
-        self._server = _Server(port, self)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        super().__init__(_Server(port, self))
 
     def close(self) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().close()
 
     def wait_for_requests(self, count: int, timeout: float = 20.0) -> None:
         """Return once `count` requests have come in; fail after `timeout` seconds."""

@@ -9,14 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Literal, TypeAlias
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from tests.standins.serving import Serving
 
 Value: TypeAlias = str | int | float | bool
 Behaviour: TypeAlias = Literal["takes", "refuses", "hangs"]
@@ -51,9 +52,7 @@ class Point:
     count: int = 1
 
 
-class OtlpCollector:
-    """Serves from its construction until `close`; also a context manager."""
-
+class OtlpCollector(Serving):
     def __init__(self, behaviour: Behaviour = "takes") -> None:
         self.behaviour = behaviour
         self.spans: list[SeenSpan] = []
@@ -62,26 +61,14 @@ class OtlpCollector:
         self.headers: list[Mapping[str, str]] = []
         self.let_go = threading.Event()
         self._came = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
+        server.daemon_threads = True
+        server.block_on_close = False
+        super().__init__(server)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self.let_go.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().close()
 
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
         with self._came:

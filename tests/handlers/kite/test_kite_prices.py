@@ -1,6 +1,5 @@
 """Prices over Kite Connect, from a stand-in on loopback."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +13,7 @@ from handlers.sources.cache import Cache
 from handlers.sources.kite import KiteSource
 from handlers.stocks import Exchange, Stock, parse_stock
 from tests.handlers.conftest import MovableClock
-from tests.handlers.kite_prices import (
+from tests.handlers.kite.prices import (
     MONDAY,
     WEDNESDAY,
     Market,
@@ -27,28 +26,8 @@ from tests.handlers.kite_prices import (
     row,
     source_of,
 )
-from tests.handlers.live import brokers, logged_in
 from tests.standins.brokers import TOKEN, kite_error
 from tests.standins.http_source import HttpSource, Reply
-
-
-@pytest.fixture
-def server() -> Iterator[HttpSource]:
-    with HttpSource(Market()) as source:
-        yield source
-
-
-@pytest.fixture
-def desk(tmp_path: Path, server: HttpSource) -> Brokers:
-    made = brokers(tmp_path, server.url)
-    logged_in(made)
-    return made
-
-
-@pytest.fixture
-async def kite(desk: Brokers, clock: MovableClock) -> AsyncIterator[KiteSource]:
-    async with source_of(desk, clock) as source:
-        yield source
 
 
 async def test_the_documented_shapes_become_bars_without_adjusted_closes(

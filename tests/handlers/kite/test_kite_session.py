@@ -1,7 +1,7 @@
 """Whose session Kite is asked for prices with, what it may send, and what happens when it has ended."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from queues.model import QueueName
 from queues.outcome import Failed, Retry, Snooze
 from tests.handlers.conftest import NOW, MovableClock, TaskRunner
 from tests.handlers.fetching import lines, running_fetch
-from tests.handlers.kite_prices import (
+from tests.handlers.kite.prices import (
     ENDED,
     INFY,
     NO_PRICES,
@@ -39,25 +39,6 @@ from tests.handlers.kite_prices import (
 from tests.handlers.live import Ring, brokers, logged_in
 from tests.standins.brokers import TOKEN, Kite, holding, kite_error
 from tests.standins.http_source import HttpSource, Reply, always
-
-
-@pytest.fixture
-def server() -> Iterator[HttpSource]:
-    with HttpSource(Market()) as source:
-        yield source
-
-
-@pytest.fixture
-def desk(tmp_path: Path, server: HttpSource) -> Brokers:
-    made = brokers(tmp_path, server.url)
-    logged_in(made)
-    return made
-
-
-@pytest.fixture
-async def kite(desk: Brokers, clock: MovableClock) -> AsyncIterator[KiteSource]:
-    async with source_of(desk, clock) as source:
-        yield source
 
 
 @pytest.mark.parametrize(
