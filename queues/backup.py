@@ -206,10 +206,11 @@ def _move_away(database: Path, before: Path) -> None:
 
 def _replace(tx: Transaction) -> None:
     """Give `main` the work of `saved`. No id of a task comes round again; the epoch is higher than any was."""
-    (last_seq,) = tx.rows(
-        "SELECT coalesce(max(seq), 0) FROM"
-        " (SELECT * FROM main.sqlite_sequence UNION ALL SELECT * FROM saved.sqlite_sequence) WHERE name = 'tasks'"
-    )[0]
+    newest = tx.row(
+        "SELECT max(newest_seq) FROM"
+        " (SELECT newest_seq FROM main.queue_totals UNION ALL SELECT newest_seq FROM saved.queue_totals)"
+    )
+    assert newest is not None
     for (name,) in tx.rows(f"SELECT name FROM main.sqlite_schema WHERE type = 'table' AND {_OF_WORK}"):
         tx.run(f"DROP TABLE main.{name}")
     for kind, name, sql in tx.rows(
@@ -218,9 +219,12 @@ def _replace(tx: Transaction) -> None:
     ):
         tx.run(sql)
         if kind == "table":
-            tx.run(f"INSERT INTO main.{name} SELECT * FROM saved.{name}")
-    tx.run("DELETE FROM main.sqlite_sequence WHERE name = 'tasks'")
-    tx.run("INSERT INTO main.sqlite_sequence VALUES ('tasks', :last_seq)", last_seq=last_seq)
+            stored = tx.rows(
+                "SELECT name FROM pragma_table_info(:name, 'saved')", name=name
+            )  # not what is worked out
+            columns = ", ".join(column for (column,) in stored)
+            tx.run(f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM saved.{name}")
+    tx.run("UPDATE main.queue_totals SET newest_seq = :newest_seq", newest_seq=newest[0])
     tx.run("UPDATE main.leader SET epoch = 1 + max(epoch, (SELECT epoch FROM saved.leader))")
 
 

@@ -6,7 +6,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,8 +20,14 @@ from queues.leader import try_to_hold
 OLDEST_SAFE_SQLITE = 3_051_003
 # Writers queue behind each other for one fsync each; a wait this long means that a process hangs in a write.
 BUSY_TIMEOUT_MS = 10_000
-# What is left of the write-ahead log once it was emptied into the file, however long a reader had kept it growing.
+# A commit costs by the pages that it writes to the log; most tasks fit into a page of this size.
+PAGE_BYTES = 2_048
+# From this size on the write-ahead log is emptied into the file after each commit, as far as nobody is in the way.
+WAL_EMPTIED_BYTES = 4_000_000
+# Each time it has grown by this much, those in the way are waited for; that much is kept of the log once it is empty.
 WAL_KEPT_BYTES = 8_000_000
+# Others read and write for milliseconds. Who stands still in the middle of it must not stop the writers for long.
+WAL_WAIT_MS = 500
 
 Migrations: TypeAlias = Mapping[str, Sequence[str]]
 """Per component the numbered steps of its schema."""
@@ -46,7 +52,9 @@ def connect(path: Path) -> apsw.Connection:
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     # Without it SQLite prepares a statement anew for each value that may decide whether a partial index serves.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    connection.pragma("page_size", PAGE_BYTES)  # of a fresh file
     _use_write_ahead_log(connection)
+    connection.set_wal_hook(_LogKeeper(connection.pragma("page_size")))
     connection.pragma("synchronous", "full")
     connection.pragma("journal_size_limit", WAL_KEPT_BYTES)
     connection.pragma("foreign_keys", 1)
@@ -63,6 +71,34 @@ def _use_write_ahead_log(connection: apsw.Connection) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+class _LogKeeper:
+    """Is called after each commit, in place of SQLite's own hook.
+
+    That one waits for nobody, so the log would grow for as long as there is always somebody who reads or writes.
+    """
+
+    def __init__(self, page_bytes: int) -> None:
+        self._page_bytes = page_bytes
+        self._wait_from = WAL_KEPT_BYTES
+
+    def __call__(self, connection: apsw.Connection, _: str, pages: int) -> int:
+        size = pages * self._page_bytes
+        if size < WAL_EMPTIED_BYTES:
+            self._wait_from = WAL_KEPT_BYTES
+        elif size < self._wait_from:
+            self._empty(connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
+        else:
+            self._wait_from = size + WAL_KEPT_BYTES
+            connection.set_busy_timeout(WAL_WAIT_MS)
+            self._empty(connection, apsw.SQLITE_CHECKPOINT_RESTART)
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        return apsw.SQLITE_OK
+
+    def _empty(self, connection: apsw.Connection, mode: int) -> None:
+        with suppress(apsw.Error):  # the commit has happened, whatever becomes of this
+            connection.wal_checkpoint(mode=mode)
 
 
 def numbered_steps(folder: Path) -> list[str]:
@@ -120,6 +156,8 @@ def require_known_versions(connection: apsw.Connection, migrations: Migrations) 
 
 
 def _run_steps(connection: apsw.Connection, migrations: Migrations) -> None:
+    # A step may put a table in the place of another; with keys that would delete what refers to its rows.
+    connection.pragma("foreign_keys", 0)
     connection.execute("BEGIN IMMEDIATE")
     try:
         _require_ours(connection)
@@ -140,6 +178,8 @@ def _run_steps(connection: apsw.Connection, migrations: Migrations) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+    finally:
+        connection.pragma("foreign_keys", 1)
 
 
 def _require_ours(connection: apsw.Connection) -> None:

@@ -10,8 +10,7 @@ that commits in 0007-one-commit-for-many.md.
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -49,6 +48,9 @@ class Transaction:
         self.queue_limit = queue_limit
         self.touched = 0
         self._connection = connection
+
+    def to_micros(self, moment: datetime) -> int:
+        return self.micros if moment is self.now else to_micros(moment)
 
     def rows(self, sql: str, /, **values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, values).fetchall()
@@ -198,7 +200,7 @@ class Database:
         return job.result
 
     def _look(self, jobs: Sequence[Job]) -> None:
-        with self._reading, _transaction(self._read_connection, "BEGIN"):
+        with self._reading, _Open(self._read_connection, "BEGIN"):
             transaction = self._begin(self._read_connection)
             for job in jobs:
                 try:
@@ -225,16 +227,19 @@ class Database:
         ports: list[int] = []
         joining: list[Job] = []
         try:
-            # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
-            with self._writing, _transaction(self._write_connection, "BEGIN IMMEDIATE"):
-                transaction = self._begin(self._write_connection)
-                for job in jobs:
-                    told |= self._run(job, transaction)
-                joining = self._writer.join(told) if joined else []
-                for job in joining:
-                    told |= self._run(job, transaction)
-                if told:
-                    ports = self.ringer.known_ports(self._write_connection.data_version(), transaction)
+            with self._writing:
+                # IMMEDIATE: a deferred transaction that turns into a writer fails at once, it does not wait its turn.
+                with _Open(self._write_connection, "BEGIN IMMEDIATE"):
+                    transaction = self._begin(self._write_connection)
+                    for job in jobs:
+                        told |= self._run(job, transaction)
+                    joining = self._writer.join(told) if joined else []
+                    for job in joining:
+                        told |= self._run(job, transaction)
+                    version = self._write_connection.data_version()
+                    if told:
+                        ports = self.ringer.known_ports(version, transaction)
+                self.ringer.committed(version, self._write_connection.data_version())
         except BaseException as error:
             for job in joining:
                 job.error = error  # what it did is undone
@@ -253,14 +258,21 @@ class Database:
         return Transaction(connection, self.clock(), self._queue_limit)
 
 
-@contextmanager
-def _transaction(connection: apsw.Connection, begin: str) -> Generator[None]:
-    connection.execute(begin)
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite may have rolled back by itself (disk full).
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+class _Open:
+    """A transaction that is committed at the end of the block, or undone where anything fails."""
+
+    def __init__(self, connection: apsw.Connection, begin: str) -> None:
+        self._connection = connection
+        self._begin = begin
+
+    def __enter__(self) -> None:
+        self._connection.execute(self._begin)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            # SQLite may have rolled back by itself (disk full).
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")

@@ -4,13 +4,14 @@ import json
 from collections.abc import Collection
 
 from queues.database import Transaction
+from queues.rows import HAS_ONE_OF_IDS
 from queues.topics import ANY_QUEUE
 
 
 def hasten(tx: Transaction, task_ids: Collection[str]) -> list[str]:
     """Make these due at once, as far as they are queued and wait for their time; returns their ids, oldest first."""
     hastened = tx.rows(
-        "UPDATE tasks SET due_at = enqueued_at, note = NULL WHERE id IN (SELECT value FROM json_each(:ids))"
+        f"UPDATE tasks SET due_at = enqueued_at, note = NULL WHERE {HAS_ONE_OF_IDS}"
         " AND state = 'queued' AND due_at > :now RETURNING seq, id",
         ids=json.dumps(list(task_ids)),
         now=tx.micros,

@@ -10,7 +10,7 @@ from datetime import datetime
 from queues.database import Transaction
 from queues.model import Hold, QueueName
 from queues.moments import to_micros
-from queues.rows import HOLD_COLUMNS, read_hold
+from queues.rows import HAS_ONE_OF_IDS, HOLD_COLUMNS, read_hold
 from queues.topics import ANY_QUEUE, OF_QUEUE
 
 
@@ -60,7 +60,7 @@ def approve_old(tx: Transaction, queue: QueueName) -> int:
 def ask_again(tx: Transaction, task_ids: Collection[str], asked_at: datetime) -> None:
     """Make queued tasks as young as a request, of that moment, that met them: it is their approval."""
     changed = tx.run(
-        "UPDATE tasks SET asked_at = :asked_at WHERE id IN (SELECT value FROM json_each(:ids))"
+        f"UPDATE tasks SET asked_at = :asked_at WHERE {HAS_ONE_OF_IDS}"
         " AND state = 'queued' AND asked_at < :asked_at",
         asked_at=to_micros(asked_at),
         ids=json.dumps(list(task_ids)),
@@ -72,9 +72,9 @@ def ask_again(tx: Transaction, task_ids: Collection[str], asked_at: datetime) ->
 def raise_priority(tx: Transaction, task_ids: Collection[str], priority: int) -> list[str]:
     """Give queued tasks, and the queued ones that they wait for, at least this priority; returns the raised ids."""
     raised = tx.rows(
-        """
+        f"""
         WITH RECURSIVE needed (seq) AS (
-            SELECT seq FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))
+            SELECT seq FROM tasks WHERE {HAS_ONE_OF_IDS}
             UNION SELECT after_seq FROM prerequisites JOIN needed ON task_seq = needed.seq)
         UPDATE tasks SET priority = :priority
         WHERE seq IN (SELECT seq FROM needed) AND state = 'queued' AND priority < :priority

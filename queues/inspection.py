@@ -9,7 +9,7 @@ from queues.database import Transaction
 from queues.holds import current_holds
 from queues.model import Attempt, Hold, QueueName, Task, TaskState
 from queues.moments import from_micros
-from queues.rows import ATTEMPT_COLUMNS, TASK_COLUMNS, read_attempt, read_task
+from queues.rows import ATTEMPT_COLUMNS, HAS_ID, HAS_ONE_OF_IDS, TASK_COLUMNS, read_attempt, read_task
 
 MAX_SEQ = 2**63 - 1
 
@@ -104,9 +104,9 @@ def tasks_of_run(tx: Transaction, run_id: str) -> list[Task]:
         read_task(row)
         for row in tx.rows(
             # The first task of a run gives it its id.
-            f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = :run_id AND run_id = :run_id"
-            f" UNION ALL SELECT {TASK_COLUMNS} FROM tasks WHERE run_id = :run_id AND run_id <> id ORDER BY seq",
-            run_id=run_id,
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE {HAS_ID} AND run_id = id"
+            f" UNION ALL SELECT {TASK_COLUMNS} FROM tasks WHERE run_id = :id AND run_id <> id ORDER BY seq",
+            id=run_id,
         )
     ]
 
@@ -150,10 +150,9 @@ def waiting_on(tx: Transaction, task_ids: Sequence[str]) -> list[str]:
     return [
         task_id
         for (task_id,) in tx.rows(
-            """
+            f"""
             WITH RECURSIVE waiting (seq) AS (
-                SELECT task_seq FROM prerequisites JOIN tasks ON tasks.seq = after_seq
-                WHERE tasks.id IN (SELECT value FROM json_each(:ids))
+                SELECT task_seq FROM prerequisites JOIN tasks ON tasks.seq = after_seq WHERE {HAS_ONE_OF_IDS}
                 UNION SELECT task_seq FROM prerequisites JOIN waiting ON after_seq = waiting.seq)
             SELECT id FROM tasks JOIN waiting USING (seq) WHERE state = 'queued' ORDER BY seq
             """,

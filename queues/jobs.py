@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, Self
 
 import anyio
@@ -27,7 +26,7 @@ class Job:
 class _Waiting:
     job: Job
     loop: asyncio.AbstractEventLoop
-    done: anyio.Event = field(default_factory=anyio.Event)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
     is_settled: bool = False
     """Taken into a batch, or withdrawn: whichever came first."""
 
@@ -131,6 +130,8 @@ class JobThread:
 
     def join(self, topic: int) -> list[Job]:
         """For inside a batch: the parked jobs about this topic, which are of the batch from now on."""
+        if not self.parked:
+            return []
         joining = [
             each.waiting for each in list(self.parked) if each.topic & topic and self.settle(each.waiting)
         ]
@@ -153,9 +154,8 @@ class JobThread:
         is_open = True
         while is_open:
             lines = [self._line.get()]
-            with suppress(queue.Empty):
-                while True:
-                    lines.append(self._line.get_nowait())
+            while not self._line.empty():  # nobody else takes from it
+                lines.append(self._line.get())
             is_open = None not in lines
             self._run_batch([each for line in lines for each in line or () if self.settle(each)])
 
@@ -166,9 +166,9 @@ class JobThread:
             for waiting in batch:
                 waiting.job.error = error
         batch, self._joined = [*batch, *self._joined], []
-        for loop, done in groupby(batch, key=lambda waiting: waiting.loop):
+        for loop in {waiting.loop for waiting in batch}:
             with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-                loop.call_soon_threadsafe(self._finish, list(done))
+                loop.call_soon_threadsafe(self._finish, [each for each in batch if each.loop is loop])
 
     def _finish(self, batch: Sequence[_Waiting]) -> None:
         self._woken = len(batch)

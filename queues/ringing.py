@@ -25,7 +25,8 @@ class Ringer:
         self._ears: dict[int, Callable[[int], None]] = {}
         self._sender: socket.socket | None = None
         self._opening = threading.Lock()
-        self._known: tuple[int, list[int]] | None = None
+        self._known: list[int] | None = None
+        self._version = 0
 
     def add_ear(self, port: int, hear: Callable[[int], None]) -> None:
         """An ear of this process; it also hears what comes to `port`."""
@@ -37,11 +38,15 @@ class Ringer:
         self._known = None
 
     def known_ports(self, version: int, tx: "Transaction") -> list[int]:
-        """`listening_ports`, read anew only where `version` says that another connection has written since."""
-        known = self._known
-        if known is None or known[0] != version:
-            known = self._known = (version, listening_ports(tx))
-        return known[1]
+        """`listening_ports`, read anew only where another connection has written since; `version` is SQLite's."""
+        if self._known is None or self._version != version:
+            self._known, self._version = listening_ports(tx), version
+        return self._known
+
+    def committed(self, before: int, after: int) -> None:
+        """The commit of the transaction that asked took the file from version `before` to `after`."""
+        if self._version == before:
+            self._version = after
 
     def tell_here(self, topics: int) -> None:
         """For the event loop's own thread."""

@@ -13,6 +13,13 @@ TASK_COLUMNS = (
     "claim, epoch, timeout, asked_at, approval_window, enqueued_at, due_at, started_at, finished_at, "
     "progress_done, progress_total, progress_message, cancel_requested, note, result, error, revision"
 )
+# An id ends with the seq of its task, which is looked up; a queue that does not fit it is another id.
+_SEQ_IN_ID = "CAST(substr({0}, instr({0}, '-') + 1) AS INTEGER)"
+HAS_ID = f"seq = {_SEQ_IN_ID.format(':id')} AND id = :id"
+HAS_ONE_OF_IDS = (
+    f"seq IN (SELECT {_SEQ_IN_ID.format('value')} FROM json_each(:ids))"
+    " AND id IN (SELECT value FROM json_each(:ids))"
+)
 ATTEMPT_COLUMNS = "claim, attempt, epoch, started_at, ended_at, outcome, detail"
 HOLD_COLUMNS = "queue, source, reason, held_at, until"
 _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
@@ -28,13 +35,14 @@ def dump(value: JsonObject) -> str:
             of a surrogate pair…).
     """
     # Mapping, not dict, is what the type promises; a list here would be stored and then fail the CHECK.
-    if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (handlers may lie)
+    if not isinstance(value, dict | Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (handlers may lie)
         raise InvalidTaskError(f"A JSON object is needed, not {type(value).__name__}.")
     try:
-        text = _ENCODER.encode(dict(value))
-        return text.encode().decode()
+        text = _ENCODER.encode(value if isinstance(value, dict) else dict(value))
+        text.encode()  # half of a surrogate pair is refused here
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidTaskError(f"JSON cannot hold this object: {error}.") from error
+    return text
 
 
 def read_task(row: tuple[Any, ...]) -> Task:

@@ -13,9 +13,9 @@ from queues.ending import finish, requeue
 from queues.errors import InvalidTaskError, QueueFullError, UnknownTaskError
 from queues.holds import hold_queue
 from queues.model import Enqueued, NewTask, QueueName, Sibling, Task, TaskState
-from queues.moments import span_to_micros, to_micros
+from queues.moments import span_to_micros
 from queues.outcome import Cancelled, Completed, Failed, Outcome, Retry, Snooze
-from queues.rows import TASK_COLUMNS, dump, read_task
+from queues.rows import HAS_ID, TASK_COLUMNS, dump, read_task
 from queues.topics import ANY_QUEUE, work_in
 
 # Task ids are read aloud, typed and quoted by models: a word that says the queue, and a number.
@@ -33,7 +33,7 @@ def find_task(tx: Transaction, task_id: str) -> Task:
     Raises:
         UnknownTaskError: there is none.
     """
-    row = tx.row(f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = :id", id=task_id)
+    row = tx.row(f"SELECT {TASK_COLUMNS} FROM tasks WHERE {HAS_ID}", id=task_id)
     if row is None:
         raise UnknownTaskError(f"There is no task {task_id[:40]!r}; list_tasks shows the ids.")
     return read_task(row)
@@ -83,8 +83,7 @@ def _holder_of(tx: Transaction, new: NewTask) -> Task | None:
 
 def _insert(tx: Transaction, new: NewTask, run_id: str | None, parent: Task | None) -> Task:
     row = tx.row(
-        "SELECT queued, (SELECT seq FROM sqlite_sequence WHERE name = 'tasks') FROM queue_totals"
-        " WHERE queue = :queue",
+        "SELECT queued, (SELECT max(newest_seq) FROM queue_totals) FROM queue_totals WHERE queue = :queue",
         queue=new.queue,
     )
     assert row is not None
@@ -93,16 +92,15 @@ def _insert(tx: Transaction, new: NewTask, run_id: str | None, parent: Task | No
             f"{new.queue} may hold {tx.queue_limit} queued tasks, and this request would bring more; wait until some "
             "have run, clear the queue, or raise the setting queue_limit. Nothing was enqueued."
         )
-    seq = (row[1] or 0) + 1
+    seq = row[1] + 1
     payload = dump(new.payload)
     task = _queued(new, seq, run_id, payload, asked_at=parent.asked_at if parent else tx.now, now=tx.now)
     tx.run(
-        "INSERT INTO tasks (seq, id, run_id, queue, kind, payload, state, priority, carried, dedup_key,"
+        "INSERT INTO tasks (seq, run_id, queue, kind, payload, state, priority, carried, dedup_key,"
         " max_attempts, timeout, asked_at, approval_window, enqueued_at, due_at)"
-        " VALUES (:seq, :id, :run_id, :queue, :kind, :payload, :state, :priority, :carried, :dedup_key,"
+        " VALUES (:seq, :run_id, :queue, :kind, :payload, :state, :priority, :carried, :dedup_key,"
         " :max_attempts, :timeout, :asked_at, :approval_window, :now, :due_at)",
         seq=seq,
-        id=task.id,
         run_id=task.run_id,
         queue=task.queue,
         kind=task.kind,
@@ -113,10 +111,10 @@ def _insert(tx: Transaction, new: NewTask, run_id: str | None, parent: Task | No
         dedup_key=task.dedup_key,
         max_attempts=task.max_attempts,
         timeout=span_to_micros(task.timeout),
-        asked_at=to_micros(task.asked_at),
+        asked_at=tx.to_micros(task.asked_at),
         approval_window=None if task.approval_window is None else span_to_micros(task.approval_window),
         now=tx.micros,
-        due_at=to_micros(task.due_at),
+        due_at=tx.to_micros(task.due_at),
     )
     return task
 

@@ -124,9 +124,9 @@ class Work:
 
     def _leave_effect(self, tx: Transaction, task: Task, *, is_late: bool = False) -> None:
         tx.run(
-            "INSERT INTO effects SELECT id, :claim, :is_late, claim, state FROM tasks WHERE id = :id",
+            "INSERT INTO effects SELECT id, :claim, :is_late, claim, state FROM tasks WHERE seq = :seq",
             is_late=int(is_late),
-            id=task.id,
+            seq=task.seq,
             claim=task.claim,
         )
         self.doom.reach(Point.COMMITTING)

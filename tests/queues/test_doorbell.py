@@ -1,6 +1,7 @@
 """Whoever listens hears of every commit that touches; whoever died is forgotten."""
 
 import socket
+import sqlite3
 from contextlib import closing
 from datetime import timedelta
 
@@ -24,6 +25,11 @@ def dead_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
         gone.bind((LOOPBACK, 0))
         return gone.getsockname()[1]
+
+
+def add_listener_of_another_process(desk: Desk, port: int) -> None:
+    with closing(sqlite3.connect(desk.database.path)) as other, other:
+        other.execute("INSERT INTO listeners VALUES (?, 1, 0)", (port,))
 
 
 async def test_a_commit_that_touches_rings(desk: Desk) -> None:
@@ -75,13 +81,35 @@ def test_a_transaction_that_is_rolled_back_does_not_ring(desk: Desk, monkeypatch
         assert own
         rung.append(ports)
 
-    desk.do(lambda tx: tx.run("INSERT INTO listeners VALUES (9, 1, 0)"))
+    add_listener_of_another_process(desk, 9)
     monkeypatch.setattr(Ringer, "tell", tell)
     with pytest.raises(KeyError):
         desk.do(touch_and_fail)
     assert not any(rung)
     desk.do(touch)
     assert rung[-1] == [9]
+
+
+def test_who_listens_is_looked_up_anew_only_after_another_process_has_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[list[int]] = []
+
+    def looked_up(tx: Transaction) -> list[int]:
+        found.append(listening_ports(tx))
+        return found[-1]
+
+    desk.do(touch)
+    monkeypatch.setattr("queues.ringing.listening_ports", looked_up)
+    for _ in range(3):
+        desk.do(touch)
+    assert found == []
+    dead = dead_port()
+    add_listener_of_another_process(desk, dead)
+    desk.do(lambda tx: tx.run("UPDATE leader SET port = 1"))  # which tells nobody, and so looks nothing up
+    for _ in range(3):
+        desk.do(touch)
+    assert found == [[dead]]
 
 
 async def test_a_bell_that_stops_listening_leaves_no_row(desk: Desk) -> None:
@@ -115,7 +143,7 @@ def test_a_commit_stands_even_if_no_socket_can_be_had(desk: Desk, monkeypatch: p
     def no_socket(*_: object) -> None:
         raise OSError(24, "Too many open files")
 
-    desk.do(lambda tx: tx.run("INSERT INTO listeners VALUES (9, 1, 0)"))
+    add_listener_of_another_process(desk, 9)
     monkeypatch.setattr(socket, "socket", no_socket)
     desk.do(touch)
 

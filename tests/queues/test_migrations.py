@@ -20,7 +20,7 @@ from queues.lifecycle import take_over
 from queues.model import QueueName, Task, TaskState
 from queues.store import find_task
 from server.desk import migrations
-from tests.queues.running import HANDLERS, drain, manager
+from tests.queues.running import HANDLERS, drain, fetch, manager, put
 
 RELEASED = sorted((Path(__file__).parent / "released").glob("*.sql"))
 EVERY_TASK = TaskFilter()
@@ -52,7 +52,10 @@ def ask(path: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def columns_of(path: Path) -> dict[str, str]:
-    tables = ask(path, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'schema_versions'")
+    tables = ask(
+        path,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('schema_versions', 'sqlite_sequence')",
+    )
     return {
         table: ", ".join(name for (name,) in ask(path, f"SELECT name FROM pragma_table_info('{table}')"))
         for (table,) in tables
@@ -91,6 +94,17 @@ def test_every_row_is_still_there(released: Path) -> None:
     before = rows_of(released, columns)
     open_today(released).close()
     assert rows_of(released, columns) == before
+    assert ask(released, "PRAGMA foreign_key_check") == []
+
+
+def test_the_ids_go_on_after_the_last_one_that_was_given(released: Path) -> None:
+    ((last,),) = ask(released, "SELECT seq FROM sqlite_sequence WHERE name = 'tasks'")
+    with closing(sqlite3.connect(released)) as connection, connection:
+        connection.execute("DELETE FROM tasks WHERE seq = ?", (last,))  # as if it had been forgotten
+    database = open_today(released)
+    (task,) = put(database, fetch())
+    assert task.seq == last + 1
+    database.close()
 
 
 def test_the_schema_is_that_of_a_fresh_database(released: Path, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from queues.database import Transaction
 from queues.errors import InvalidTaskError, UnknownTaskError
+from queues.hastening import hasten
 from queues.model import Sibling, TaskState
 from queues.outcome import HoldRequest, Retry, Snooze
-from queues.store import enqueue
+from queues.store import enqueue, find_task
 from tests.queues.desk import ANALYSIS, BACKOFF, FETCH, START, SYNC, Desk, fetch, new
 
 HOUR = timedelta(hours=1)
@@ -164,6 +165,28 @@ def test_a_task_that_cannot_be_stored_is_refused(desk: Desk, wishes: dict[str, o
 def test_an_unknown_prerequisite_is_refused(desk: Desk) -> None:
     with pytest.raises(UnknownTaskError, match="fetch-99"):
         desk.enqueue(fetch(after=("fetch-99",)))
+
+
+@pytest.mark.parametrize(
+    "task_id", ["sync-1", "fetch-01", "fetch-1x", "fetch-2", "fetch-", "1", "", "fetch-" + "9" * 30]
+)
+def test_only_the_whole_id_finds_a_task(desk: Desk, task_id: str) -> None:
+    task = desk.enqueue_one(fetch(due_at=START + HOUR))
+    assert desk.do(lambda tx: hasten(tx, [task_id])) == []
+    with pytest.raises(UnknownTaskError):
+        desk.do(lambda tx: find_task(tx, task_id))
+    assert desk.do(lambda tx: hasten(tx, [task_id, task.id])) == [task.id]
+
+
+def test_no_code_path_can_give_an_id_twice(desk: Desk) -> None:
+    (first,) = desk.enqueue(fetch())
+    desk.do(lambda tx: tx.run("DELETE FROM tasks"))
+    again = (
+        "INSERT INTO tasks (seq, run_id, queue, kind, payload, state, priority, carried, max_attempts, timeout,"
+        " asked_at, enqueued_at, due_at) VALUES (:seq, 'x', 'portfolio_sync', 'x', '{}', 'queued', 0, 0, 1, 1, 0, 0, 0)"
+    )
+    with pytest.raises(apsw.ConstraintError, match="given once"):
+        desk.do(lambda tx: tx.run(again, seq=first.seq))
 
 
 def test_a_snooze_with_neither_a_moment_nor_a_hold_waits_for_the_backoff(desk: Desk) -> None:
