@@ -15,11 +15,12 @@ from typing import TypeVar
 from benchmarks.machine import describe
 from queues.database import Database, Transaction
 from queues.glance import next_tasks, recent_attempts
-from queues.inspection import TaskFilter, list_tasks, queue_status
+from queues.inspection import TaskFilter, list_tasks
 from queues.lifecycle import take_over
 from queues.model import NewTask, QueueName, TaskState
 from queues.outcome import Completed
 from queues.scheduler import engine_migrations
+from queues.status import queue_status
 from queues.store import claim_next, enqueue, record
 
 T = TypeVar("T")

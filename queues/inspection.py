@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from queues.database import Transaction
 from queues.holds import current_holds
-from queues.model import Attempt, Hold, QueueName, Task, TaskState
+from queues.model import Attempt, QueueName, Task, TaskState
 from queues.moments import from_micros
 from queues.rows import ATTEMPT_COLUMNS, HAS_ID, HAS_ONE_OF_IDS, TASK_COLUMNS, read_attempt, read_task
 
@@ -24,23 +24,6 @@ class WaitingFor:
     kind: str
     what: str
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStatus:
-    """One queue. `state` is running, held, waiting (only tasks that cannot start yet) or idle.
-
-    `estimated_finish` is None without queued or running tasks or without completed ones to learn from.
-    """
-
-    queue: QueueName
-    state: str
-    holds: Sequence[Hold]
-    running: Task | None
-    counts: dict[TaskState, int]
-    oldest_wait: timedelta | None
-    estimated_finish: datetime | None
-    needs_approval: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +150,9 @@ def waiting_for(tx: Transaction, task: Task) -> WaitingFor | None:
         return None
     if task.needs_approval(tx.now):
         asked = f"asked for at {task.asked_at:%Y-%m-%d %H:%M} UTC, more than {task.approval_window} ago"
-        return WaitingFor("approval", f"approval: {asked}; release_queue with include_old lets it go")
+        return WaitingFor(
+            "approval", f"approval: {asked}; release_queue({task.queue}, include_old=true) lets it go"
+        )
     blockers = [name for name, state in prerequisites_of(tx, task) if state is not TaskState.COMPLETED]
     if blockers:
         return WaitingFor("tasks", f"the end of {', '.join(blockers)}")
@@ -176,72 +161,6 @@ def waiting_for(tx: Transaction, task: Task) -> WaitingFor | None:
     if task.due_at > tx.now and task.due_at != task.enqueued_at:
         return WaitingFor("due", task.note or "its due time", task.due_at)
     return WaitingFor("turn", f"its turn in {task.queue}")
-
-
-def queue_status(tx: Transaction, queue: QueueName) -> QueueStatus:
-    counts = totals(tx, queue)
-    row = tx.row(f"SELECT {TASK_COLUMNS} FROM tasks WHERE queue = :queue AND state = 'running'", queue=queue)
-    running = None if row is None else read_task(row)
-    holds = current_holds(tx, queue)
-    oldest = tx.row(
-        "SELECT enqueued_at FROM tasks WHERE seq = ("
-        "SELECT min(seq) FROM tasks WHERE queue = :queue AND state = 'queued')",
-        queue=queue,
-    )
-    unapproved = tx.row(
-        "SELECT count(*) FROM tasks WHERE queue = :queue AND state = 'queued' AND approval_window IS NOT NULL"
-        " AND asked_at + approval_window <= :now",
-        queue=queue,
-        now=tx.micros,
-    )
-    assert unapproved is not None
-    return QueueStatus(
-        queue=queue,
-        state=_state(running, holds, counts[TaskState.QUEUED]),
-        holds=holds,
-        running=running,
-        counts=counts,
-        oldest_wait=None if oldest is None else max(timedelta(), tx.now - from_micros(oldest[0])),
-        estimated_finish=_estimated_finish(
-            tx, queue, running, holds, counts[TaskState.QUEUED] - unapproved[0]
-        ),
-        needs_approval=unapproved[0],
-    )
-
-
-def _state(running: Task | None, holds: Sequence[Hold], queued: int) -> str:
-    if running is not None:
-        return "running"
-    if holds:
-        return "held"
-    return "waiting" if queued else "idle"
-
-
-def _estimated_finish(
-    tx: Transaction, queue: QueueName, running: Task | None, holds: Sequence[Hold], queued: int
-) -> datetime | None:
-    """When the `queued` tasks may be through, at the mean duration of the last attempt of 20 completed ones.
-
-    It begins when the last hold ends; waits for other queues are not in it. None where nothing is left, where
-    nothing was completed to learn from, or where a hold has no end.
-    """
-    row = tx.row(
-        "SELECT avg(finished_at - started_at) FROM (SELECT started_at, finished_at FROM tasks"
-        " WHERE queue = :queue AND state = 'completed' AND finished_at IS NOT NULL"
-        " ORDER BY finished_at DESC LIMIT 20)",
-        queue=queue,
-    )
-    if row is None or row[0] is None or not (queued or running):
-        return None
-    mean = timedelta(microseconds=row[0])
-    begin = tx.now
-    if running is not None and running.started_at is not None:
-        begin = max(begin, running.started_at + mean)
-    for hold in holds if queued else ():
-        if hold.until is None:
-            return None
-        begin = max(begin, hold.until)
-    return begin + queued * mean
 
 
 @dataclass(frozen=True, slots=True)

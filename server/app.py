@@ -1,7 +1,7 @@
 """The MCP server of one desk."""
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import MCPServer
@@ -17,6 +17,7 @@ from server.desk import Desk
 from server.errors import explain
 from server.mcp_tasks import McpTasks
 from server.mcp_tasks.listening import task_source
+from server.pipes import standard_pipes
 from server.prompts import add_prompts, require_prompt
 from server.resource_updates import add_resource_subscriptions, background_tasks, resource_sources
 from server.resources import add_resources
@@ -67,9 +68,11 @@ class _Server(MCPServer):
             raise
 
     async def run_stdio_async(self) -> None:
-        async with stdio_server() as (lines, answers):
-            options = self._lowlevel_server.create_initialization_options()
-            await self._lowlevel_server.run(Answered(lines, answers), answers, options)
+        with standard_pipes() as pipes:
+            # The SDK asks for whole files, and uses of them what the pipes have.
+            async with stdio_server(*cast("Any", pipes or ())) as (lines, answers):
+                options = self._lowlevel_server.create_initialization_options()
+                await self._lowlevel_server.run(Answered(lines, answers), answers, options)
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Any = None

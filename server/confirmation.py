@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from handlers.portfolio import current_holdings
 from queues.database import Transaction
-from queues.inspection import queue_status, tasks_of_run, unfinished_tasks, waiting_on
+from queues.inspection import tasks_of_run, unfinished_tasks, waiting_on
 from queues.model import QueueName, Task, TaskState
+from queues.status import queue_status
 from server.desk import Desk
 from server.enqueueing import known_account
 

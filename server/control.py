@@ -13,8 +13,9 @@ from queues.control import cancel_task, clear_queue, retry_task
 from queues.database import Transaction
 from queues.errors import DedupKeyTakenError, TaskStateError
 from queues.holds import approve_old, current_holds, hold_queue, release_queue
-from queues.inspection import queue_status, tasks_of_run, waiting_on
+from queues.inspection import tasks_of_run, waiting_on
 from queues.model import QueueName, Task, TaskState
+from queues.status import queue_status
 from queues.store import find_task
 from server.change_views import (
     CancelView,
@@ -189,7 +190,7 @@ async def hold(desk: Desk, queue: QueueName, *, reason: str, minutes: int | None
         hold_queue(tx, queue, USER, reason, until)
         running = queue_status(tx, queue).running
         goes_on = f" {running.id} is running and goes on; cancel_tasks would stop it." if running else ""
-        end = "release_queue" if until is None else spoken(until, desk.settings.zone, now=tx.now)
+        end = f"release_queue({queue})" if until is None else spoken(until, desk.settings.zone, now=tx.now)
         return _change(tx, queue, message=f"{queue} starts nothing more until {end}.{goes_on}")
 
     return await desk.database.write(work)

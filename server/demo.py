@@ -15,8 +15,9 @@ from handlers.sources.sample import sample_holdings, sample_last_day
 from handlers.verdicts import latest_verdicts
 from queues.database import Transaction
 from queues.holds import current_holds
-from queues.inspection import Interval, intervals, overlaps, queue_status, tasks_of_run
+from queues.inspection import Interval, intervals, overlaps, tasks_of_run
 from queues.model import QueueName, TaskState
+from queues.status import queue_status
 from server.cli.progress import bars
 from server.desk import Desk, open_desk
 from server.portfolio_views import PortfolioView, portfolio_view

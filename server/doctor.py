@@ -100,7 +100,9 @@ def _home(home: Path) -> Iterator[Finding]:
     if existing == home:
         yield Finding("home", Level.OK, f"{home}")
     else:
-        yield Finding("home", Level.OK, f"{home} is not there yet; the first command that needs it makes it")
+        yield Finding(
+            "home", Level.OK, f"{home} is not there yet; a client, or `stockdesk worker`, begins it"
+        )
     if not os.access(existing, os.W_OK | os.X_OK):
         advice = "Change its rights, or set STOCKDESK_HOME."
         yield Finding("home", Level.PROBLEM, f"{existing} cannot be written", advice)
@@ -175,7 +177,11 @@ def _of_queues(status: StatusView) -> Iterator[Finding]:
             what += "; held: " + " ".join(hold.reason for hold in queue.holds)
             advice = f"Once that is settled: stockdesk release {queue.queue}"
         else:
-            advice = "list_tasks shows why, retry_task brings them back." if failed else ""
+            advice = (
+                "`stockdesk tasks --state failed` shows why, `stockdesk retry` brings them back."
+                if failed
+                else ""
+            )
         yield Finding(queue.queue, Level.WARNING if queue.holds else Level.OK, what, advice)
 
 

@@ -13,10 +13,11 @@ from handlers.day import spoken
 from handlers.run_report import run_stocks
 from handlers.stocks import Stock, StockError, parse_stock
 from queues.database import Transaction, Work
-from queues.inspection import TaskFilter, list_tasks, queue_status, tasks_of_run
+from queues.inspection import TaskFilter, list_tasks, tasks_of_run
 from queues.leader import lock_path
 from queues.lifecycle import find_leader
 from queues.model import Leader, QueueName, TaskState
+from queues.status import queue_status
 from queues.store import find_task
 from server.desk import Desk
 from server.requests import RequestError

@@ -6,9 +6,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from queues.database import Transaction
-from queues.inspection import QueueStatus, WaitingFor, attempts_of, waiting_for
+from queues.inspection import WaitingFor, attempts_of, waiting_for
 from queues.model import Attempt, Hold, Leader, QueueName, Task, TaskState
 from queues.processes import Process, this_process
+from queues.status import QueueStatus
 from server.shortening import shortened_text, that_fit, within
 
 # A task that waited for a usage limit again and again has many.

@@ -16,7 +16,8 @@ class Contestant:
     """`factory` opens the engine ("module:function"), `package` is what its user imports.
 
     `share` scales the number of tasks, so that a round of a slow engine ends within about 15 s. One that deletes a
-    task when it is claimed is not durable: whatever it syncs, a crash loses the tasks that ran.
+    task when it is claimed is not durable: whatever it syncs, a crash loses what ran. One that blocks the loop
+    makes a server wait for the disk; like raw SQLite on the loop it is told of, and not what ours is judged by.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Contestant:
     server: Server | None = None
     share: float = 1.0
     is_durable: bool = True
+    blocks_loop: bool = False
 
     @property
     def is_peer(self) -> bool:
@@ -76,8 +78,16 @@ PEERS = (
     ),
     Contestant(
         name="persist-queue SQLiteAckQueue",
-        setting="a file per queue, WAL, synchronous=FULL; called directly",
+        setting="a file per queue, WAL, synchronous=FULL; called directly: who enqueues waits for the disk",
         factory="benchmarks.engines.peers.persist_queue_sqlite:with_acknowledgement",
+        package="persistqueue",
+        distributions=("persist-queue",),
+        blocks_loop=True,
+    ),
+    Contestant(
+        name="persist-queue, behind a thread",
+        setting="SQLiteAckQueue; enqueued behind run_in_executor of one thread",
+        factory="benchmarks.engines.peers.persist_queue_sqlite:behind_a_thread",
         package="persistqueue",
         distributions=("persist-queue",),
     ),

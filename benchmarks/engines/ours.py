@@ -9,10 +9,11 @@ import anyio
 from benchmarks.engines.measures import QUEUES, Place, Watch
 from queues.context import TaskContext
 from queues.database import Database
-from queues.inspection import TaskFilter, list_tasks, queue_status
+from queues.inspection import TaskFilter, list_tasks
 from queues.model import NewTask, QueueName
 from queues.outcome import Completed, Outcome
 from queues.scheduler import SequentialQueueManager, engine_migrations
+from queues.status import queue_status
 from queues.store import enqueue
 
 # So many tasks are put in stock at a time; a queue takes no more than it is allowed to hold.

@@ -39,12 +39,20 @@ MARKS = {True: "met", False: "MISSED", None: "told"}
 def print_targets(contestants: Sequence[Contestant], results: Results, import_ratio: float | None) -> bool:
     """Print each target with what was reached; whether all that could be judged are met."""
     verdicts = [*_each_once(results), *_against_raw(results)]
-    verdicts += _against_peers([each for each in contestants if each.is_peer and each.is_durable], results)
+    peers = [each for each in contestants if each.is_peer]
+    judged = [each for each in peers if each.is_durable and not each.blocks_loop]
+    verdicts += _against_peers(judged, results)
     if import_ratio is not None:
         words = f"import of queues.scheduler over that of its dependencies {import_ratio:.2f} (at most {IMPORT_LIMIT})"
         verdicts.append((words, import_ratio <= IMPORT_LIMIT))
-    others = _against_peers([each for each in contestants if each.is_peer and not each.is_durable], results)
-    verdicts += [(f"{words}, which loses claimed tasks in a crash", None) for words, _ in others]
+    for why, others in (
+        (
+            "makes the loop wait for the disk",
+            [each for each in peers if each.is_durable and each.blocks_loop],
+        ),
+        ("loses claimed tasks in a crash", [each for each in peers if not each.is_durable]),
+    ):
+        verdicts += [(f"{words}, which {why}", None) for words, _ in _against_peers(others, results)]
     print("\nours:" if verdicts else "")
     for words, met in verdicts:
         print(f"  {MARKS[met]:<6}  {words}")

@@ -9,10 +9,11 @@ from queues.control import clear_queue
 from queues.database import Transaction
 from queues.errors import QueueFullError
 from queues.glance import newest_failures, next_tasks, recent_attempts
-from queues.inspection import TaskFilter, list_tasks, queue_status, totals
+from queues.inspection import TaskFilter, list_tasks, totals
 from queues.lifecycle import forget_finished
 from queues.model import QueueName, TaskState
 from queues.outcome import Completed, Failed
+from queues.status import queue_status
 from queues.store import claim_next, enqueue
 from queues.waking import next_wake
 from tests.queues.desk import ANALYSIS, FETCH, NOTHING, SYNC, Desk, fetch, new

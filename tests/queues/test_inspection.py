@@ -5,16 +5,10 @@ from datetime import timedelta
 import pytest
 
 from queues.holds import hold_queue
-from queues.inspection import (
-    QueueStatus,
-    TaskFilter,
-    list_tasks,
-    queue_status,
-    tasks_of_run,
-    waiting_for,
-)
+from queues.inspection import TaskFilter, list_tasks, tasks_of_run, waiting_for
 from queues.model import QueueName, Sibling, TaskState
 from queues.outcome import Completed, Failed, Retry
+from queues.status import QueueStatus, queue_status
 from queues.store import find_task
 from tests.queues.desk import ANALYSIS, BACKOFF, FETCH, NOTHING, START, SYNC, Desk, fetch, new
 

@@ -201,7 +201,7 @@ async def test_a_retry_of_nothing_in_particular_or_of_nothing_that_failed_is_ref
 async def test_a_held_queue_starts_nothing_and_the_others_go_on(desk: Desk, agent: Agent) -> None:
     await two_sessions(agent)
     answer = await agent.call("hold_queue", queue="ai_analysis", reason="no money this week")
-    assert answer["message"] == "ai_analysis starts nothing more until release_queue."
+    assert answer["message"] == "ai_analysis starts nothing more until release_queue(ai_analysis)."
     await desk.manager.execute_queues()
     assert state(desk, "fetch-3") is TaskState.COMPLETED
     assert state(desk, "analysis-2") is TaskState.QUEUED

@@ -2,10 +2,12 @@
 # (the peers are installed only where they are measured, and not all of them have types)
 """persist-queue: a file and a thread for each queue, with and without acknowledgements."""
 
+import asyncio
 import pickle
 import sqlite3
 import time
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from threading import Event, Thread
@@ -71,6 +73,19 @@ class PersistQueue:
         return [queue.queue()[-limit:] for queue in self._queues.values()]
 
 
+class BehindAThread(PersistQueue):
+    """As an asyncio program enqueues with it, whose loop must not wait for the disk; its workers are threads anyway."""
+
+    blocks = False
+
+    def __init__(self, folder: Path, pool: ThreadPoolExecutor) -> None:
+        super().__init__(folder, SQLiteAckQueue)
+        self._pool = pool
+
+    async def put(self, queue: str, n: int) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._queues[queue].put, {"n": n})
+
+
 @asynccontextmanager
 async def without_acknowledgement(place: Place) -> AsyncGenerator[PersistQueue]:
     yield PersistQueue(place.folder, SQLiteQueue)
@@ -79,3 +94,9 @@ async def without_acknowledgement(place: Place) -> AsyncGenerator[PersistQueue]:
 @asynccontextmanager
 async def with_acknowledgement(place: Place) -> AsyncGenerator[PersistQueue]:
     yield PersistQueue(place.folder, SQLiteAckQueue)
+
+
+@asynccontextmanager
+async def behind_a_thread(place: Place) -> AsyncGenerator[PersistQueue]:
+    with ThreadPoolExecutor(1) as pool:
+        yield BehindAThread(place.folder, pool)
