@@ -1,5 +1,7 @@
 """What became different since a moment: the views of stocks, and what is held."""
 
+import json
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,17 +40,73 @@ class Rejudged:
         )
 
 
-def last_review_at(tx: Transaction) -> datetime | None:
-    """When the newest run that judged several stocks (else the newest at all) read its file or first judged.
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A run that judged `stocks` stocks; it began when it read its file or first judged.
 
-    None where no stock was ever judged.
+    `is_whole` if more than half of the stocks that all accounts held then were among them.
     """
-    row = tx.row(
-        "SELECT min(judged_at, coalesce((SELECT min(taken_at) FROM snapshots WHERE task_id = run_id), judged_at))"
-        " FROM (SELECT run_id, min(created_at) AS judged_at FROM verdicts GROUP BY run_id"
-        " ORDER BY count(DISTINCT exchange || ':' || symbol) > 1 DESC, max(seq) DESC LIMIT 1)"
+
+    began_at: datetime
+    stocks: int
+    is_whole: bool
+
+
+def last_review(tx: Transaction) -> Review | None:
+    """The newest run that judged the portfolio as a whole, however many others judged a few stocks since.
+
+    Where no run did, the newest that judged several stocks, else the newest at all; None where none judged anything.
+    The newest is the one that judged its first stock last: what is retried in an old run makes it no newer.
+    """
+    holding = _Holding(tx)
+    runs = tx.rows(
+        "SELECT run_id, min(created_at), count(DISTINCT exchange || ':' || symbol) AS stocks FROM verdicts"
+        " GROUP BY run_id ORDER BY stocks > 1 DESC, min(seq) DESC"
     )
-    return None if row is None else from_micros(row[0])
+    if not runs:
+        return None
+    whole = next((run for run in runs if holding.is_most(*run)), None)
+    run_id, judged_at, stocks = whole or runs[0]
+    read = tx.row("SELECT min(taken_at) FROM snapshots WHERE task_id = :run_id", run_id=run_id)
+    began_at = judged_at if read is None or read[0] is None else min(judged_at, read[0])
+    return Review(from_micros(began_at), stocks, is_whole=whole is not None)
+
+
+class _Holding:
+    """What all accounts held at any time; looked up once for all runs between two syncs."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._moments: list[int] = []
+        self._snapshots: list[tuple[int, ...]] = []
+        self._held: dict[tuple[int, ...], set[tuple[str, str]]] = {}
+        newest: dict[str, int] = {}
+        for seq, account, taken_at in tx.rows(
+            "SELECT seq, account, taken_at FROM snapshots ORDER BY taken_at, seq"
+        ):
+            newest[account] = seq
+            self._moments.append(taken_at)
+            self._snapshots.append(tuple(newest.values()))
+
+    def is_most(self, run_id: str, moment: int, stocks: int) -> bool:
+        """Whether the `stocks` stocks that this run judged are more than half of those held at `moment`."""
+        synced = bisect_right(self._moments, moment)
+        held = self._of(self._snapshots[synced - 1]) if synced else set[tuple[str, str]]()
+        if not 2 * stocks > len(held) > 0:
+            return False
+        judged = self._tx.rows(
+            "SELECT DISTINCT symbol, exchange FROM verdicts WHERE run_id = :run_id", run_id=run_id
+        )
+        return 2 * len(held.intersection(judged)) > len(held)
+
+    def _of(self, snapshots: tuple[int, ...]) -> set[tuple[str, str]]:
+        if snapshots not in self._held:
+            rows = self._tx.rows(
+                "SELECT symbol, exchange FROM holdings WHERE snapshot IN (SELECT value FROM json_each(:snapshots))",
+                snapshots=json.dumps(snapshots),
+            )
+            self._held[snapshots] = {(symbol, exchange) for symbol, exchange in rows}
+        return self._held[snapshots]
 
 
 def rejudged_since(tx: Transaction, moment: datetime) -> list[Rejudged]:

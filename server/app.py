@@ -14,7 +14,7 @@ from server import icons
 from server.completion import add_completion
 from server.dashboard.app import dashboard_app
 from server.desk import Desk
-from server.errors import explain
+from server.explaining import explain
 from server.mcp_tasks import McpTasks
 from server.mcp_tasks.listening import task_source
 from server.pipes import standard_pipes

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from pydantic import ValidationError
-
 from handlers.planning import Plan, enqueue_plan
 from handlers.portfolio import accounts
 from handlers.stocks import Exchange, parse_exchange
@@ -80,12 +78,3 @@ def known_account(tx: Transaction, account: str | None) -> str | None:
         known = f"the accounts are {', '.join(names)}" if names else "sync a broker's export first"
         raise RequestError(f"There is no account {account[:40]!r}; {known}.")
     return account.strip().lower()
-
-
-def sentence(error: ValidationError) -> str:
-    """What is wrong with the first value that is, with the value; or how the values do not fit each other."""
-    problem = error.errors()[0]
-    what = problem["msg"].removeprefix("Value error, ")
-    if not problem["loc"]:
-        return f"{what[:1].upper()}{what[1:]}."
-    return f"{problem['loc'][0]}: {what} (got {str(problem['input'])[:80]!r})."

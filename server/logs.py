@@ -19,6 +19,7 @@ from typing import Literal, TextIO, TypeAlias
 
 from handlers.analyst.secrets import redact
 from queues.observing import current_log_fields
+from server.escaping import escaped
 
 Form: TypeAlias = Literal["text", "json"]
 Hide: TypeAlias = Callable[[str], str]
@@ -40,9 +41,7 @@ class _Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         first = f"{self.formatTime(record)} {record.levelname} {record.name}: {record.getMessage()}"
-        return self._hide(
-            "\n    ".join(_escaped(line) for line in (first, *_traceback(self, record).splitlines()))
-        )
+        return self._hide("\n    ".join(map(escaped, (first, *_traceback(self, record).splitlines()))))
 
 
 class _Json(logging.Formatter):
@@ -72,15 +71,6 @@ def _formatter(form: Form, command: str) -> logging.Formatter:
     # A copy, for to look into the environment takes a microsecond per variable.
     hide = partial(redact, environment=dict(os.environ))
     return _Json(hide, command) if form == "json" else _Text(hide)
-
-
-def _escaped(line: str) -> str:
-    """With an escape for each character that ends a line, tells a terminal what to do, or turns the text around."""
-    if line.isprintable():
-        return line
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in line
-    )
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, islice
 
 from handlers.analytics import PortfolioFact, Rate, portfolio_facts, read_betas
 from handlers.brokers.holding import Holding
@@ -179,16 +179,22 @@ class PortfolioView(View):
 
 
 def portfolio_view(
-    tx: Transaction, account: str | None, *, offset: int, limit: int, base: str | None = None
+    tx: Transaction,
+    account: str | None,
+    *,
+    offset: int = 0,
+    limit: int | None = None,
+    base: str | None = None,
 ) -> PortfolioView:
-    """The holdings from the `offset`th on, at most `limit` and what fits a page. `account` as it is stored."""
+    """The holdings from the `offset`th on, at most `limit` and what fits a page, or all. `account` as it is stored."""
     valued = value_holdings(tx, account)
     facts = portfolio_facts(valued, read_betas(tx, valued))
     weights = {(fact.of, fact.currency): fact.value for fact in facts if fact.name == "weight"}
-    holdings = that_fit(
+    rest = (
         HoldingView.of(each, weights.get((str(each.held.holding.stock), each.held.holding.currency)))
-        for each in valued[offset : offset + limit]
+        for each in valued[offset:]
     )
+    holdings = list(rest) if limit is None else that_fit(islice(rest, limit))
     end = offset + len(holdings)
     # Nobody needs any where nothing foreign is held.
     rates = None if base is None or not has_foreign_money(_holdings(valued), base) else rates_to(tx, base)

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, TypeAlias
 
 from handlers.audit import audit_of
-from handlers.changes import Judgement, Rejudged, last_review_at, rejudged_since, traded_since
+from handlers.changes import Judgement, Rejudged, last_review, rejudged_since, traded_since
 from handlers.day import dated, day_of
 from handlers.portfolio import accounts
 from handlers.resolve import resolve_stocks
@@ -90,7 +90,7 @@ async def change_facts(desk: Desk, since: str | None) -> Facts:
     """
 
     def read(tx: Transaction) -> Facts:
-        moment = _last_review(tx) if since is None else _moment(since, tx.now, desk.settings.zone)
+        moment, told = _beginning(desk, tx, since)
         judged = rejudged_since(tx, moment)
         changed = [each for each in judged if each.is_changed]
         traded = [
@@ -103,7 +103,7 @@ async def change_facts(desk: Desk, since: str | None) -> Facts:
             for name, each in traded_since(tx, moment)
         ]
         return {
-            "since": _told(desk, moment) + (", when the last review began" if since is None else ""),
+            "since": told,
             "stocks_judged_since": len(judged),
             "of_these_with_the_same_view": len(judged) - len(changed),
             "changed_views": _named([_change(each) for each in sorted(changed, key=_by_weight)]),
@@ -142,13 +142,21 @@ def _told(desk: Desk, moment: datetime) -> str:
     return dated(moment, desk.settings.zone)
 
 
-def _last_review(tx: Transaction) -> datetime:
-    moment = last_review_at(tx)
-    if moment is None:
+def _beginning(desk: Desk, tx: Transaction, since: str | None) -> tuple[datetime, str]:
+    """The moment, and what it is."""
+    if since is not None:
+        moment = _moment(since, tx.now, desk.settings.zone)
+        return moment, _told(desk, moment)
+    review = last_review(tx)
+    if review is None:
         raise RequestError(
             "Nothing was ever judged, so there is no last review; ask for one, or say since when."
         )
-    return moment
+    kind, unlike = (
+        ("review", "") if review.is_whole else ("analysis", "; no review of the portfolio is known")
+    )
+    told = f"{_told(desk, review.began_at)}, when the last {kind} began"
+    return review.began_at, f"{told} ({review.stocks} judged){unlike}"
 
 
 def _moment(since: str, now: datetime, zone: tzinfo | None) -> datetime:

@@ -22,7 +22,8 @@ from queues.schedules import (
     store_schedule,
 )
 from server.desk import Desk, desk_timetable
-from server.enqueueing import RequestError, sentence
+from server.enqueueing import RequestError
+from server.explaining import explain
 from server.syncs import SyncWish, sync_payload
 from server.views import View
 
@@ -179,7 +180,7 @@ def _rule(desk: Desk, cron: str, timezone: str | None, market: Exchange | None) 
     try:
         return Rule(cron=cron, timezone=zone, trading_days_of=market)
     except ValidationError as error:
-        raise RequestError(sentence(error)) from error
+        raise RequestError(" ".join(explain(error))) from error
 
 
 def _payload(desk: Desk, queue: QueueName, sync: SyncWish) -> JsonObject:

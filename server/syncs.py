@@ -15,7 +15,8 @@ from queues.model import QueueName
 from queues.schedules import all_schedules
 from server.change_views import EnqueueView
 from server.desk import Desk
-from server.enqueueing import ADVICE, RequestError, enqueue_planned, exchange_of, sentence
+from server.enqueueing import ADVICE, RequestError, enqueue_planned, exchange_of
+from server.explaining import explain
 
 FOLLOWS = "Its fetches and analysis sessions of 2-3 stocks join the same run once the file is read."
 # A file that is attached in a chat arrives as text; anything larger comes as a path.
@@ -99,7 +100,7 @@ def sync_payload(desk: Desk, wish: SyncWish, upload: str | None = None) -> SyncP
             force=wish.force,
         )
     except ValidationError as error:
-        raise RequestError(sentence(error)) from error
+        raise RequestError(" ".join(explain(error))) from error
 
 
 def _what_follows(desk: Desk) -> list[str]:

@@ -13,7 +13,7 @@ from server.cli.running import AsJson, app, fail, print_json, run, run_at_desk, 
 if TYPE_CHECKING:  # slow to import, for every command
     from queues.database import Transaction
     from server.desk import Desk
-    from server.portfolio_views import HoldingView, PortfolioView
+    from server.portfolio_views import PortfolioView
     from server.settings import Settings
     from server.spending import SpendView
     from server.verdict_views import VerdictPage
@@ -102,16 +102,9 @@ def portfolio(
     from server.portfolio_views import portfolio_view  # noqa: PLC0415
     from server.rendering.tables import portfolio_table  # noqa: PLC0415
 
-    def whole(tx: "Transaction", base: str | None) -> "PortfolioView":
-        name, holdings = known_account(tx, account), list["HoldingView"]()
-        while True:
-            page = portfolio_view(tx, name, offset=len(holdings), limit=MOST_TASKS, base=base)
-            holdings += page.holdings
-            if page.next_cursor is None:
-                return page.model_copy(update={"holdings": holdings})
-
     async def look(desk: "Desk") -> "PortfolioView":
-        return await desk.database.read(lambda tx: whole(tx, desk.settings.base_currency))
+        base = desk.settings.base_currency
+        return await desk.database.read(lambda tx: portfolio_view(tx, known_account(tx, account), base=base))
 
     show(run_at_desk("portfolio", look), portfolio_table, as_json=as_json)
 

@@ -1,5 +1,6 @@
 """How a command runs: with the settings of the environment, and at the open desk; foreseen errors are one sentence."""
 
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
@@ -57,12 +58,20 @@ def run(command: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
 
 
 def run_at_desk(name: str, work: "Callable[[Desk], Coroutine[Any, Any, T]]") -> T:
-    """The same for what needs the home open; what the request has wrong also ends it with one sentence."""
+    """The same at the desk that is in the home; what the request has wrong also ends it with one sentence.
+
+    It begins no desk: a home that is mistyped would show an empty one, or be held in the place of the real one.
+    """
     from handlers.stocks import StockError  # noqa: PLC0415 (see the package's docstring)
-    from server.desk import open_desk  # noqa: PLC0415
+    from server.desk import DATABASE_NAME, open_desk  # noqa: PLC0415
     from server.enqueueing import RequestError  # noqa: PLC0415
 
     async def at_desk(settings: Settings) -> T:
+        if not os.access(settings.home / DATABASE_NAME, os.F_OK):
+            raise RequestError(
+                f"There is no desk in {settings.home}: check STOCKDESK_HOME; a client, or `stockdesk worker`,"
+                " begins one."
+            )
         async with open_desk(settings, name) as desk:
             return await work(desk)
 
@@ -78,9 +87,10 @@ def fail(message: str) -> NoReturn:
 
 
 def say(message: str, *, err: bool = False) -> None:
+    from server.rendering.commands import in_commands  # noqa: PLC0415
     from server.rendering.console import escaped  # noqa: PLC0415
 
-    typer.echo(escaped(message), err=err)
+    typer.echo(escaped(in_commands(message)), err=err)
 
 
 def show(view: B, render: "Callable[[B], RenderableType]", *, as_json: bool) -> None:

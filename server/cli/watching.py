@@ -28,12 +28,17 @@ _UNCHANGED: Any = {"now": True, "recent": True, "status": {"queues": {"__all__":
 
 
 async def watch_desk(desk: Desk, *, as_json: bool) -> None:
-    """Show it until cancelled: on a terminal live, else once more after each change, as a block or a line of JSON."""
+    """Show it until cancelled: on a terminal live, else after each change a dated block or a line of JSON."""
     console, zone = new_console(), desk.settings.zone
     if as_json:
         await _follow(desk, _changes(lambda view: print_json(view.status, indent=None)))
     elif not sys.stdout.isatty() or console.is_dumb_terminal:
-        await _follow(desk, _changes(lambda view: console.print(lanes(readable(view, zone)), "")))
+
+        def add_block(view: DashboardView) -> None:
+            shown = readable(view, zone)
+            console.print(shown.now.isoformat(timespec="seconds"), lanes(shown), "", sep="\n")
+
+        await _follow(desk, _changes(add_block))
     else:
         # A signal that just ended the process would leave the terminal without its cursor. As Ctrl-C the event loop
         # takes it for a wish to cancel.

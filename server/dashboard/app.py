@@ -30,6 +30,6 @@ def dashboard_app() -> Apps:
 
 
 def _page() -> str:
-    from server.dashboard.page import dashboard_html  # noqa: PLC0415 (few clients ask for it)
+    from server.dashboard.assembling import dashboard_html  # noqa: PLC0415 (few clients ask for it)
 
     return dashboard_html()

@@ -11,9 +11,10 @@ from handlers.verdict import DISCLAIMER
 from queues.database import Transaction
 from queues.glance import Ran, newest_failures, next_tasks, recent_attempts
 from queues.inspection import WaitingFor
-from queues.model import JsonObject, QueueName, Task, TaskState
+from queues.model import QueueName, Task, TaskState
 from server.desk import Desk
 from server.inspection import desk_status
+from server.titles import title
 from server.views import QueueView, StatusView, View, WaitingView
 
 NEXT_OF_A_QUEUE = 5
@@ -21,9 +22,7 @@ TROUBLES = 10
 ATTEMPTS = 60
 # Characters of JSON: a status at its longest leaves the rest less room, and old attempts go first.
 LONGEST = 19_000
-TITLE, SENTENCE = 50, 160
-# As many as a session judges.
-NAMED = 3
+SENTENCE = 160
 
 V = TypeVar("V", bound=BaseModel)
 
@@ -159,23 +158,6 @@ def _that_fit(items: Iterable[V], characters: int) -> tuple[list[V], int]:
         shown.append(item)
         characters -= length
     return shown, characters
-
-
-def title(kind: str, payload: JsonObject) -> str:
-    """A few words for a task: the first of its stocks, each whole, or its account."""
-    match payload:
-        case {"stocks": [*stocks]}:
-            names = [str(stock) for stock in stocks[:NAMED]]
-            while len(", ".join(names)) > TITLE and len(names) > 1:
-                names.pop()
-            more = len(stocks) - len(names)
-            return ", ".join(names) + (f" and {more} more" if more else "")
-        case {"account": str(account), "remove": True}:
-            return f"remove account {account}"
-        case {"account": str(account)}:
-            return f"account {account}"
-        case _:
-            return kind
 
 
 def _cut(text: str, characters: int) -> str:

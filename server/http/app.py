@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.dashboard.page import dashboard_csp, dashboard_html
+from server.dashboard.assembling import dashboard_csp, dashboard_html
 from server.http.gate import HEALTH, PAGE, Gate, refusal
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")

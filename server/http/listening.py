@@ -31,11 +31,15 @@ class Address:
                 self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             self._require_safe(str(place[0]))
-            return socket.create_server(place, family=family)
+            listening = socket.create_server(place, family=family)
         except (OSError, UnicodeError) as error:
             raise SettingsError(
                 f"Nothing can listen at {_bracketed(self.host)}:{self.port} ({error}); choose another --host or --port."
             ) from error
+        # Each connection inherits it. asyncio sets it only where a socket names its protocol, which this one does not;
+        # without it the body of an answer waits up to 40 ms until the client has acknowledged the head.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
 
     def _require_safe(self, address: str) -> None:
         ip = ip_address(address.partition("%")[0])

@@ -1,6 +1,5 @@
 """What all that is printed shares: the console, colours, moments, and texts that a terminal cannot obey."""
 
-import json
 import sys
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ from rich.table import Column
 
 from handlers.verdict import Action
 from queues.model import QueueName, TaskState
+from server import escaping
 
 QUEUES = {
     QueueName.PORTFOLIO_SYNC: "magenta",
@@ -33,8 +33,8 @@ STATES = {
     TaskState.CANCELLED: "bright_black",
     "held": "dark_orange3",
 }
-# Not seen, but without them words of Indian scripts look different.
-JOINERS = "\u200c\u200d"
+# Without joiners words of Indian scripts look different; French numbers and Japanese texts have spaces of their own.
+_KEPT = "\u200c\u200d\u00a0\u202f\u3000"
 
 V = TypeVar("V", bound=BaseModel)
 
@@ -74,13 +74,7 @@ def visible(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Lines stay as they are, and JSON that JSON."""
-    if text.replace("\n", "").isprintable():
-        return text
-    return "".join(each if each.isprintable() or each in f"\n{JOINERS}" else _code(each) for each in text)
-
-
-def _code(character: str) -> str:
-    return " " if character.isspace() else json.dumps(character)[1:-1]
+    return "\n".join(escaping.escaped(line, _KEPT) for line in text.split("\n"))
 
 
 def right(name: str) -> Column:

@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from queues.model import TaskState
-from server.dashboard.view import DashboardView, UpcomingView, title
+from server.dashboard.view import DashboardView, UpcomingView
+from server.rendering.commands import in_commands
 from server.rendering.console import QUEUES, STATES, elapsed, moment
+from server.titles import title
 from server.views import HoldView, LeaderView, QueueView, StatusView, TaskView
 
 BAR_CELLS = 20
@@ -92,13 +94,13 @@ def _why_not_yet(each: UpcomingView) -> str:
     if waiting is None or waiting.on in ("turn", "hold"):
         return ""
     until = "" if waiting.until is None else f", until {moment(waiting.until, year=False)}"
-    return f"; waits for {waiting.what}{until}"
+    return f"; waits for {in_commands(waiting.what)}{until}"
 
 
 def _sentences(status: StatusView) -> Iterator[Text]:
     if status.leader is not None and (led := _led(status.leader)):
         yield Text(led)
-    yield Text(status.message)
+    yield Text(in_commands(status.message))
     if status.today.message not in status.message:
         yield Text(status.today.message)
 

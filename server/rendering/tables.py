@@ -11,6 +11,7 @@ from rich.text import Text
 from queues.inspection import Interval
 from queues.model import QueueName
 from server.portfolio_views import PortfolioView
+from server.rendering.commands import in_commands
 from server.rendering.console import QUEUES, money, percent, right, short
 from server.settings import SettingOrigin
 from server.spending import SpendView
@@ -47,7 +48,7 @@ def portfolio_table(portfolio: PortfolioView) -> RenderableType:
         totals.append(
             f"In {whole.currency}: value {money(whole.value)}, gain {gain}, {whole.as_of}: {whole.of}"
         )
-    return Group(table, *totals, portfolio.message)
+    return Group(table, *totals, in_commands(portfolio.message))
 
 
 def timeline(attempts: Sequence[Interval]) -> RenderableType:
@@ -85,7 +86,7 @@ def spend_table(spend: SpendView) -> RenderableType:
         counted = (group.sessions, group.turns, group.input_tokens, group.output_tokens, group.verdicts)
         table.add_row(group.group, f"{bound}${group.cost_usd:.2f}", *map(str, counted))
     more = spend.total_groups - len(spend.groups)
-    hidden = f"{more} more groups are in the total; name fewer --days, or use get_spend. " if more else ""
+    hidden = f"{more} more groups are in the total; name fewer --days. " if more else ""
     queued = f" Queued: {spend.queued.message}" if spend.queued else ""
     return Group(table, Text(f"{hidden}{spend.message} {spend.today.message}{queued}"))
 

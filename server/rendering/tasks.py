@@ -10,8 +10,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from queues.model import TaskState
-from server.dashboard.view import SENTENCE, title
+from server.dashboard.view import SENTENCE
+from server.rendering.commands import in_commands
 from server.rendering.console import QUEUES, STATES, elapsed, moment
+from server.titles import title
 from server.views import AttemptView, RunView, TaskDetail, TaskPage, TaskView
 
 
@@ -53,7 +55,7 @@ def _about(task: TaskView) -> Text:
 def _waits(task: TaskView) -> str:
     assert task.waiting_for is not None
     until = task.waiting_for.until
-    return task.waiting_for.what + ("" if until is None else f", until {moment(until)}")
+    return in_commands(task.waiting_for.what) + ("" if until is None else f", until {moment(until)}")
 
 
 def task_list(detail: TaskDetail) -> RenderableType:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from handlers.analyst.briefs import StockBrief
 from handlers.analytics import PortfolioFact
 from handlers.audit import Audit
-from handlers.changes import Rejudged
+from handlers.changes import Rejudged, Review
 from handlers.facts import Fact
 from handlers.portfolio import QuantityChange
 from handlers.sources.base import Bar
@@ -105,9 +105,9 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is other than it was when the last review began. `new` are first views, `views` are others now."""
+    """What is other than it was when `since` began. `new` are first views, `views` are others now."""
 
-    since: datetime
+    since: Review
     judged: int
     new: Sequence[Rejudged]
     views: Sequence[Rejudged]

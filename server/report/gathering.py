@@ -12,7 +12,7 @@ from handlers.analyst.costs import Session
 from handlers.analytics import PortfolioFact, portfolio_facts, read_betas
 from handlers.audit import audit_of
 from handlers.benchmarks import BENCHMARKS
-from handlers.changes import last_review_at, rejudged_since, traded_since
+from handlers.changes import last_review, rejudged_since, traded_since
 from handlers.facts import Fact, find_fact
 from handlers.portfolio import accounts
 from handlers.prices import stored_bars
@@ -134,13 +134,13 @@ def _cited(tx: Transaction, verdict: Verdict, brief: StockBrief) -> Iterator[Fac
 
 
 def _changes(tx: Transaction) -> Changes | None:
-    since = last_review_at(tx)
-    if since is None:
+    review = last_review(tx)
+    if review is None:
         return None
-    judged = rejudged_since(tx, since)
+    judged = rejudged_since(tx, review.began_at)
     new = [each for each in judged if each.before is None and each.now.action != Action.INSUFFICIENT_DATA]
     views = [each for each in judged if each.before is not None and each.is_changed]
-    return Changes(since, len(judged), new, views, traded_since(tx, since))
+    return Changes(review, len(judged), new, views, traded_since(tx, review.began_at))
 
 
 def _sources(stocks: Sequence[StockReport]) -> list[Source]:

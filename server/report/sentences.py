@@ -59,10 +59,19 @@ def no_chart(each: StockReport) -> str:
     )
 
 
+def since(changes: Changes) -> str:
+    """What stands before "of", the moment and how many it judged."""
+    return (
+        "Since the review"
+        if changes.since.is_whole
+        else "No review of the portfolio is known. Since the analysis"
+    )
+
+
 def changed(changes: Changes) -> str:
     judged, views, holdings = changes.judged, len(changes.views), len(changes.holdings)
     return (
-        f"Since the last review: {plural(judged, 'stock')} judged, {plural(views, 'view')} changed,"
+        f"{plural(judged, 'stock')} judged, {plural(views, 'view')} changed,"
         f" {plural(holdings, 'holding')} changed."
     )
 

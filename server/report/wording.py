@@ -11,7 +11,8 @@ UNKNOWN = "–"
 _LARGE, _SMALL = 100_000, 1
 
 # What could move, hide or end other text: controls, bidi marks and overrides, invisible operators, halves of a pair.
-# Joiners stay, because Indian scripts need them.
+# Joiners stay, because Indian scripts need them. Unlike what goes to a terminal (server/escaping.py) it is drawn by a
+# program that may know newer signs than this Python does: what is not named here is shown, and a code would be text.
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e0fff]"

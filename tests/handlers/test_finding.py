@@ -48,6 +48,7 @@ async def test_a_yahoo_that_wants_rest_is_left_alone(finder: Finder, server: Htt
 
 
 async def test_a_yahoo_that_is_silent_is_not_waited_for(finder: Finder, server: HttpSource) -> None:
+    server.script = always(json_reply({"quotes": [SPY]}))
     server.gate.clear()
     finder.patience_seconds = 0.05
     with pytest.raises(FindError, match=r"Yahoo gave no answer within 0\.05 s; ask again later"):

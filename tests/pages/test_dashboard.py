@@ -1,5 +1,6 @@
 """The page in a browser tab: it shows what is stored, and its buttons do what the tools do."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from queues.holds import hold_queue, release_queue
 from queues.inspection import intervals
 from queues.model import QueueName
 from tests.pages.conftest import OpenPage
+from tests.pages.faults import found_in_layout
 from tests.pages.homes import Busy, Served
 from tests.server.desks import csv_of
 
@@ -76,6 +78,41 @@ def test_the_board_shows_each_verdict_and_filters_them(page: Page, desk: Served)
     sold = [verdict["stock"] for verdict in verdicts if verdict["action"] == "EXIT"]
     page.get_by_role("button", name="EXIT").click()
     assert [row.get_attribute("data-testid") for row in rows.all()] == [f"verdict-{stock}" for stock in sold]
+
+
+def test_the_filter_finds_companies_and_goes_on_with_verdicts_that_still_come(
+    page: Page, desk: Served
+) -> None:
+    stocks = desk.call("get_verdicts")["total"]
+    later: list[Route] = []
+    page.route("**/mcp", lambda route: by_threes(route, later))
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.reload()
+    said = page.locator("#board-count")
+    expect(said).to_have_text(f"3 stocks, {stocks - 3} still loading")
+    page.get_by_role("searchbox", name="Filter by symbol, company or thesis").press_sequentially("exxon mob")
+    expect(said).to_have_text(f"0 of 3 stocks, {stocks - 3} still loading")
+    expect(page.get_by_text("No stock matches the filter yet.")).to_be_visible()
+    assert found_in_layout(page) == []
+    later.pop().continue_()
+    expect(said).to_have_text(f"1 of {stocks} stocks")
+    expect(page.locator("[data-testid^=verdict-]:visible")).to_have_attribute(
+        "data-testid", "verdict-NYSE:XOM"
+    )
+    page.keyboard.press("Escape")
+    expect(said).to_have_text(f"{stocks} stocks")
+
+
+def by_threes(route: Route, later: list[Route]) -> None:
+    """Give the first three verdicts; the request for more waits in `later`."""
+    asked: dict[str, Any] = json.loads(route.request.post_data or "")
+    if asked["params"].get("name") != "get_verdicts":
+        route.continue_()
+    elif "cursor" in asked["params"]["arguments"]:
+        later.append(route)
+    else:
+        asked["params"]["arguments"]["limit"] = 3
+        route.continue_(post_data=asked)
 
 
 def test_a_verdict_leads_to_its_evidence_its_facts_and_their_source(page: Page, desk: Served) -> None:

@@ -51,7 +51,9 @@ def typed(tmp_path: Path) -> Typed:
     return Typed(tmp_path / "home")
 
 
-def test_status_of_a_new_home(typed: Typed) -> None:
+def test_status_of_a_new_home(typed: Typed, settings: Settings) -> None:
+    make_folders(settings)
+    open_database(settings).close()
     status = typed.json("status")
     assert [queue["state"] for queue in status["queues"]] == ["idle"] * 3
     assert status["analyst"] == "claude"

@@ -20,7 +20,8 @@ from queues.store import enqueue
 from server.app import build_server
 from server.cli import app
 from server.cli.looking import ActionName
-from server.desk import make_folders, open_database, open_desk
+from server.desk import Desk, make_folders, open_database, open_desk
+from server.rendering.commands import in_commands
 from tests.server.desks import Agent, sample_settings
 from tests.server.seeding import fetches, hold_all, judge_all, know_all, many_stocks, run_tasks, syncs
 
@@ -124,6 +125,17 @@ def _lasting(value: Any) -> Any:
     )
 
 
+async def test_each_tool_is_a_command_that_there_is_or_claude_s(desk: Desk) -> None:
+    async with Client(build_server(desk)) as client:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+    told = [in_commands(name) for name in names]
+    assert not set(told) & set(names)
+    commands = [each.strip("`").removeprefix("stockdesk ") for each in told if each.startswith("`")]
+    assert len(set(commands)) == 11
+    for command in commands:
+        assert "Usage" in await anyio.to_thread.run_sync(printed, f"{command} --help")
+
+
 def test_tasks_are_listed_page_by_page_and_each_once() -> None:
     seen, cursor = list[str](), ""
     while cursor is not None:
@@ -149,6 +161,20 @@ def test_verdicts_can_be_chosen_by_action() -> None:
     assert json.loads(printed("verdicts --action hold --json"))["total"] == len(STOCKS)
     assert printed("verdicts --action EXIT").startswith("There is no such verdict yet")
     assert get_args(ActionName) == tuple(Action)
+
+
+def test_a_mistyped_home_is_named_and_no_desk_begins_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistyped = tmp_path / "mistyped"
+    monkeypatch.setenv("STOCKDESK_HOME", str(mistyped))
+    for command in (*COMMANDS, "status --watch", "tasks --json", "hold ai_analysis", "takeover"):
+        assert typed(command) == (
+            1,
+            "",
+            f"There is no desk in {mistyped}: check STOCKDESK_HOME; a client, or `stockdesk worker`, begins one.\n",
+        )
+    assert not mistyped.exists()
 
 
 def test_an_empty_desk_says_that_there_is_nothing_yet(

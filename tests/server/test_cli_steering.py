@@ -44,7 +44,9 @@ def test_a_hold_has_a_reason_and_an_end(settings: Settings) -> None:
     (hold,) = json.loads(typed("status", "--json")[1])["queues"][1]["holds"]
     assert (hold["source"], hold["reason"]) == ("user", "the source is slow")
     assert hold["until"] is not None
-    assert typed("hold", "ai_analysis")[1].startswith("ai_analysis starts nothing more until release_queue")
+    assert typed("hold", "ai_analysis")[1].startswith(
+        "ai_analysis starts nothing more until `stockdesk release"
+    )
     assert settings.home.exists()
 
 

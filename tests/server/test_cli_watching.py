@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from unittest.mock import AsyncMock
@@ -114,7 +116,11 @@ def test_a_pipe_gets_a_block_after_each_change_and_nothing_that_only_a_terminal_
         assert watch.left_on(signal.SIGINT) == 130
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
-    assert ["First." in block for block in text.split("spent")[:3]] == [False, True, False]
+    blocks = re.split(r"^(2\S+T\S+)\n", text, flags=re.MULTILINE)[1:]
+    moments = [datetime.fromisoformat(moment) for moment in blocks[::2]]
+    assert moments == sorted(moments)
+    assert None not in [moment.tzinfo for moment in moments]
+    assert ["First." in block for block in blocks[1::2]] == [False, True, False]
 
 
 def test_json_is_a_line_for_each_change_as_status_prints_it(tmp_path: Path, database: Database) -> None:

@@ -14,11 +14,11 @@ from queues.lifecycle import take_over
 from queues.model import NewTask, QueueName
 from queues.store import claim_next, enqueue
 from server.app import build_server
-from server.dashboard.page import dashboard_html
-from server.dashboard.view import ATTEMPTS, DashboardView, title
+from server.dashboard.assembling import dashboard_html
+from server.dashboard.view import ATTEMPTS, DashboardView
 from server.desk import Desk
 from tests.server.desks import SAMPLE_DAY, Agent, csv_of
-from tests.server.seeding import LONG, many_stocks, run_tasks, syncs, wordy_task
+from tests.server.seeding import LONG, run_tasks, syncs, wordy_task
 
 KO, JNJ = Stock("KO", Exchange.NYSE), Stock("JNJ", Exchange.NYSE)
 PAGE = "ui://stockdesk/dashboard"
@@ -123,22 +123,3 @@ async def test_where_the_status_alone_is_long_the_oldest_attempts_are_left_out(
 
 def _many_syncs() -> tuple[QueueName, list[NewTask], list[str]]:
     return QueueName.PORTFOLIO_SYNC, syncs(100), []
-
-
-@pytest.mark.parametrize(
-    ("payload", "words"),
-    [
-        ({"stocks": ["NSE:INFY", "NSE:TCS", "NSE:SBIN"]}, "NSE:INFY, NSE:TCS, NSE:SBIN"),
-        ({"stocks": [f"NSE:S{n}" for n in range(10)]}, "NSE:S0, NSE:S1, NSE:S2 and 7 more"),
-        (
-            {"stocks": [str(stock) for stock in many_stocks(3)]},
-            f"{', '.join(map(str, many_stocks(2)))} and 1 more",
-        ),
-        ({"account": "main", "path": "/x.csv"}, "account main"),
-        ({"account": "main", "remove": True}, "remove account main"),
-        ({"number": 1}, "work"),
-    ],
-    ids=str,
-)
-def test_a_task_is_named_by_its_stocks_and_none_of_them_is_cut(payload: dict[str, Any], words: str) -> None:
-    assert title("work", payload) == words

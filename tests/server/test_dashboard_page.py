@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from server.dashboard.page import dashboard_csp, dashboard_html
+from server.dashboard.assembling import dashboard_csp, dashboard_html
 
 MOST_BYTES = 100_000
 # It names the language of what is drawn, and is never fetched.

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from server.app import build_server
-from server.dashboard.page import dashboard_csp, dashboard_html
+from server.dashboard.assembling import dashboard_csp, dashboard_html
 from server.desk import Desk
 from server.http import app
 from tests.hosts.serve import INITIALIZE

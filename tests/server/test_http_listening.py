@@ -16,6 +16,13 @@ def test_loopback_needs_nothing_else(host: str) -> None:
         assert Address(host, 0).url(port) == f"http://{host}:{port}/mcp"
 
 
+def test_an_answer_waits_for_no_acknowledgement() -> None:
+    with Address(port=0).listen() as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1"])
 def test_without_tls_other_machines_must_be_let_in_explicitly(host: str) -> None:
     with pytest.raises(SettingsError, match=rf"--host {host}, .*add --tls-cert .*--allow-insecure"):

@@ -222,7 +222,7 @@ async def test_every_stock_has_its_own_numbers_in_its_own_text(
     desk: Desk, agent: Agent, source: HttpSource
 ) -> None:
     def each_its_own_way(request: Request) -> Reply:
-        slope = {"KO": 0.03, "XOM": -0.02, "PFE": 0.01}[request.symbol]
+        slope = {"KO": 0.03, "XOM": -0.02, "PFE": 0.01, "SPY": 0.0}[request.symbol]
         first, end = request.days
         days = [first + timedelta(days=number) for number in range((end - first).days)]
         return chart_of(

@@ -26,7 +26,7 @@ from server.settings import Settings
 from tests.server.desks import Agent, counts, earlier
 from tests.server.seeding import hold_all, know_all, many_stocks, wordy
 
-INFY, TCS, SBIN = (Stock(symbol, Exchange.NSE) for symbol in ("INFY", "TCS", "SBIN"))
+INFY, TCS, SBIN, ITC, LT = (Stock(symbol, Exchange.NSE) for symbol in ("INFY", "TCS", "SBIN", "ITC", "LT"))
 DAY = timedelta(days=1)
 
 
@@ -148,17 +148,18 @@ async def test_an_explanation_begins_with_the_verdict_and_what_it_changed(
 
 @pytest.fixture
 async def two_reviews(settings: Settings, desk: Desk) -> None:
-    """Nine days ago and two days ago; since then one stock was judged that somebody asked for alone."""
-    before(settings, 9 * DAY, (INFY, "HOLD", 0.5), (TCS, "ADD", 0.5), (SBIN, "ADD", 0.5))
-    before(settings, 2 * DAY, (INFY, "TRIM", 0.5), (TCS, "ADD", 0.5))
-    await desk.database.write(lambda tx: judge(tx, (INFY, "EXIT", 0.9)))
+    """Nine days ago and two days ago; since then half of what is held was judged because somebody asked for it."""
+    same = (TCS, "ADD", 0.5), (ITC, "HOLD", 0.5), (LT, "HOLD", 0.5)
+    before(settings, 9 * DAY, (INFY, "HOLD", 0.5), *same, (SBIN, "ADD", 0.5))
+    before(settings, 2 * DAY, (INFY, "TRIM", 0.5), *same)
+    await desk.database.write(lambda tx: judge(tx, (INFY, "EXIT", 0.9), (TCS, "ADD", 0.5)))
 
 
 @pytest.mark.usefixtures("two_reviews")
 async def test_what_changed_compares_with_what_stood_before_the_last_review(client: Client) -> None:
     told = facts(await message(client, "what_changed"))
-    assert told["since"].endswith("when the last review began")
-    assert (told["stocks_judged_since"], told["of_these_with_the_same_view"]) == (2, 1)
+    assert told["since"].endswith(", when the last review began (4 judged)")
+    assert (told["stocks_judged_since"], told["of_these_with_the_same_view"]) == (4, 3)
     assert told["changed_views"] == [
         {"stock": "NSE:INFY", "before": "HOLD 0.5 by baseline", "now": "EXIT 0.9 by baseline"}
     ]
@@ -177,7 +178,7 @@ async def test_what_changed_since_a_day_compares_with_what_stood_then(client: Cl
     since_five_days = [("NSE:INFY", "HOLD 0.5 by baseline")]
     assert await changes("5 days") == since_five_days
     assert await changes((system_clock() - 5 * DAY).date().isoformat()) == since_five_days
-    assert await changes("30") == [("NSE:INFY", None), ("NSE:SBIN", None), ("NSE:TCS", None)]
+    assert await changes("30") == [(f"NSE:{symbol}", None) for symbol in ("INFY", "ITC", "LT", "SBIN", "TCS")]
 
 
 async def test_a_prompt_stays_short_however_much_has_changed(client: Client, settings: Settings) -> None:
@@ -228,6 +229,14 @@ async def test_a_prompt_that_cannot_be_sent_is_refused_in_a_sentence_with_the_ne
             await either_era.get_prompt(prompt, arguments)
         assert refused.value.code == INVALID_PARAMS
         assert sentence in refused.value.message
+
+
+async def test_where_no_review_was_the_last_analysis_stands_in_and_is_called_so(
+    client: Client, desk: Desk
+) -> None:
+    await desk.database.write(lambda tx: (hold_all(tx, [INFY, TCS]), judge(tx, (INFY, "HOLD", 0.5))))
+    told = facts(await message(client, "what_changed"))["since"]
+    assert told.endswith(", when the last analysis began (1 judged); no review of the portfolio is known")
 
 
 async def test_before_the_first_verdict_there_is_no_last_review(client: Client) -> None:

@@ -11,10 +11,12 @@ import pytest
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from handlers.analyst.troubles import RELEASE
 from queues.inspection import Interval
 from queues.model import QueueName, TaskState
 from server.cli.progress import counted
 from server.dashboard.view import BoardView, DashboardView, UpcomingView
+from server.rendering.commands import in_commands
 from server.rendering.console import QUEUES, escaped, moment, new_console, readable
 from server.rendering.lanes import lanes
 from server.rendering.tables import settings_list, timeline
@@ -105,6 +107,21 @@ def dashboard(*queues: QueueView, upcoming: list[UpcomingView]) -> DashboardView
         troubles=[],
         board=BoardView(stocks=0, actions={}, analysts={}, newest_at=None, oldest_as_of=None),
     )
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("2 tasks failed; list_tasks shows why.", "2 tasks failed; `stockdesk tasks` shows why."),
+        ("release_queue(ai_analysis, include_old=true)", "`stockdesk release ai_analysis --include-old`"),
+        ("release_queue with include_old lets it", "`stockdesk release` with --include-old lets it"),
+        ("find_stocks finds it.", "Claude's find_stocks finds it."),
+        ("portfolio_sync of analysis-1: asked_at", "portfolio_sync of analysis-1: asked_at"),
+        (f"Add credit, {RELEASE}.", f"Add credit, {RELEASE}."),
+    ],
+)
+def test_a_sentence_names_the_command_where_it_named_a_tool(sentence: str, shown: str) -> None:
+    assert in_commands(sentence) == shown
 
 
 def test_the_lanes_of_a_busy_desk_fit_and_cut_nothing() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
+from handlers.day import dated
 from handlers.facts import current_facts, find_fact
 from handlers.sources.base import Bar
 from queues.database import Transaction
@@ -205,6 +206,13 @@ def test_weights_are_those_of_the_portfolio_and_many_small_ones_are_one_bar(sett
     shown = {row.attributes["data-of"]: Decimal(row.attributes["data-percent"]) for row in rows}
     stored = [(fact.of, fact.value) for fact in report.pools[0].weights]
     assert list(shown.items()) == [*stored[:15], ("5 others", 25), ("Information Technology", 100)]
+
+
+def test_what_changed_is_said_since_a_review_of_a_time_and_a_size(report: Report, page: Page) -> None:
+    assert report.changes is not None
+    began = dated(report.changes.since.began_at, report.zone)
+    [changes] = page.all("section", id="changes")
+    assert f"Since the review of {began} (2 stocks): 2 stocks judged, " in changes.text
 
 
 def test_what_the_sessions_cost_and_were_told_is_said(page: Page) -> None:

@@ -4,14 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from server.desk import make_folders, open_database
+from server.settings import Settings
 from tests.server.test_cli import Typed
 
 CANARY = "sk-ant-canary-0123456789abcdefghijklmnop"
 
 
 @pytest.mark.parametrize("variable", ["ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"])
-def test_no_command_prints_or_keeps_a_key(tmp_path: Path, variable: str) -> None:
-    typed = Typed(tmp_path / "home")
+def test_no_command_prints_or_keeps_a_key(tmp_path: Path, settings: Settings, variable: str) -> None:
+    make_folders(settings)
+    open_database(settings).close()
+    typed = Typed(settings.home)
     commands = [
         ["settings"],
         ["demo"],

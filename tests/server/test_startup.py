@@ -15,7 +15,7 @@ from handlers.sources import opening
 from server.desk import open_desk
 from server.requests import request_fetch
 from server.settings import Settings
-from tests.hosts.serve import PATIENCE_SECONDS, STOCKDESK, Serve, desk_environment
+from tests.hosts.serve import PATIENCE_SECONDS, STOCKDESK, Serve, desk_environment, opened
 
 ONLY_TASKS = {
     "httpx",
@@ -71,14 +71,15 @@ def test_a_worker_leads_without_what_only_tasks_and_clients_need(tmp_path: Path)
 def test_a_command_that_only_looks_imports_no_server(
     tmp_path: Path, command: str, unneeded: set[str]
 ) -> None:
-    ended = subprocess.run(
-        [STOCKDESK, command],
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=True,
-    )
+    with opened(tmp_path):
+        ended = subprocess.run(
+            [STOCKDESK, command],
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=True,
+        )
     modules = imported(ended.stderr)
     assert "server.cli" in modules
     assert modules.isdisjoint({*ONLY_TASKS, *unneeded, "mcp"})

@@ -131,7 +131,8 @@ def test_a_lock_that_outlives_its_leader_is_reported_and_never_taken(tmp_path: P
 
 def test_where_nobody_leads_there_is_nothing_to_end(tmp_path: Path) -> None:
     for _ in range(2):
-        taken = stockdesk(tmp_path, "takeover")
+        with opened(tmp_path):
+            taken = stockdesk(tmp_path, "takeover")
         assert (taken.returncode, taken.stderr) == (0, "")
         assert "No process runs the queues, so there is none to end" in taken.stdout
         with Serve(desk_environment(tmp_path)) as serve:  # the next time, one that led is on record

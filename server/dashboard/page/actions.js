@@ -120,7 +120,7 @@ function say(words, tone = "") {
   render(
     toast,
     words && [
-      h("span", { key: "words" }, h("bdi", {}, words)),
+      h("span", { key: "words" }, h("bdi", {}, inButtons(words))),
       h("button.quiet", { key: "dismiss", type: "button", act: "dismiss", "aria-label": "Dismiss" }, "×"),
     ],
   );

@@ -51,18 +51,25 @@ async function loadBoard() {
 
 async function loadPages() {
   const found = new Set();
-  let cursor = null;
-  do {
-    const page = await link.call("get_verdicts", cursor ? { limit: PAGE, cursor } : { limit: PAGE });
-    cursor = page.next_cursor;
+  for await (const page of pagesOf("get_verdicts")) {
     board.total = page.total;
     for (const verdict of page.verdicts) {
       found.add(verdict.stock);
       keepRow(verdict);
     }
-    if (!cursor) for (const stock of board.rows.keys()) if (!found.has(stock)) dropRow(stock);
+    if (!page.next_cursor) for (const stock of board.rows.keys()) if (!found.has(stock)) dropRow(stock);
     drawBoard();
     sayPainted();
+  }
+}
+
+/** Each page of what a tool lists. */
+async function* pagesOf(tool) {
+  let cursor = null;
+  do {
+    const page = await link.call(tool, cursor ? { limit: PAGE, cursor } : { limit: PAGE });
+    yield page;
+    cursor = page.next_cursor;
   } while (cursor);
 }
 

@@ -32,7 +32,7 @@ async function drawDrill({ isNew = false } = {}) {
   try {
     made = await PAGES[page.kind](page);
   } catch (error) {
-    made = { title: page.arg, body: h("p.error", { key: "error", role: "alert" }, error.message) };
+    made = { title: page.arg, body: h("p.error", { key: "error", role: "alert" }, inButtons(error.message)) };
   }
   if (turn !== drill.turn || !byId("drill").open) return;
   render(title, made.title);

@@ -11,6 +11,24 @@ const COLUMNS = [
 // Rows from which on those out of sight are not laid out.
 const LONG = 100;
 
+// Of a company, in small letters, by its stock: a verdict does not name it, what is held does.
+const names = { of: undefined, by: new Map() };
+
+/** For whoever is about to filter; once for each state of the board. */
+async function loadNames() {
+  const { seen } = board;
+  if (!link || names.of === seen) return;
+  names.of = seen;
+  try {
+    for await (const page of pagesOf("get_portfolio"))
+      for (const { stock, name } of page.holdings) if (name) names.by.set(stock, name.toLowerCase());
+    drawBoard();
+  } catch (error) {
+    names.of = undefined;
+    reportTrouble(error);
+  }
+}
+
 function drawBoard() {
   const { sort, isDown, text, action } = board;
   const value = COLUMNS.find(([key]) => key === sort)[2];
@@ -21,8 +39,9 @@ function drawBoard() {
   };
   const rows = [...board.rows.values()].sort(compare);
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const isWanted = (row) =>
-    (!action || row.verdict.action === action) && words.every((word) => row.text.includes(word));
+  const isWanted = ({ verdict, text }) =>
+    (!action || verdict.action === action) &&
+    words.every((word) => text.includes(word) || names.by.get(verdict.stock)?.includes(word));
   const body = byId("board-rows");
   let shown = 0;
   keepingFocus(() => {
@@ -55,15 +74,19 @@ function drawBoardHead(shown) {
     }),
   );
   const known = board.rows.size;
-  const missing = board.total > known ? ` of ${count(board.total)}, loading` : "";
+  const missing = Math.max(0, board.total - known);
   byId("board-filters").hidden = known === 0;
   byId("board").classList.toggle("long", known > LONG);
+  // Read out when all are there, not page by page.
+  byId("board-count").setAttribute("aria-busy", missing > 0);
   render(
     byId("board-count"),
-    shown === known ? `${plural(known, "stock")}${missing}` : `${count(shown)} of ${plural(known, "stock")}`,
+    shown < known && `${count(shown)} of `,
+    plural(known, "stock"),
+    missing > 0 && `, ${count(missing)} still loading`,
   );
   const nothing = known
-    ? "No stock matches the filter."
+    ? `No stock matches the filter${missing ? " yet" : ""}.`
     : "No verdict yet. Ask for a portfolio review, and each stock's verdict appears here.";
   byId("board").hidden = shown === 0;
   byId("board-empty").hidden = shown > 0;

@@ -103,3 +103,23 @@ function exact(value) {
 // Of the desk, not of this machine, whose clock may be off.
 let clockAhead = 0;
 const serverNow = () => Date.now() + clockAhead;
+
+const BUTTONS = {
+  list_tasks: "All tasks",
+  hold_queue: "Hold",
+  release_queue: "Release",
+  cancel_tasks: "Cancel",
+  retry_task: "Retry",
+};
+// A hold's reason may say what to call beside what to run, and stays.
+const TOOL =
+  /(?:call )?\b(?:cancel|clear|delete|enqueue|find|get|hold|list|release|remove|retry|set|show)_[a-z_]+\b(?:\([^)]*\)| with include_old)?|\binclude_old=true/g;
+
+/** A sentence of the desk names tools, for models: here it names the buttons; a tool that has none is Claude's. */
+function inButtons(sentence) {
+  return sentence.replace(TOOL, (tool) => {
+    if (tool.startsWith("call ")) return tool;
+    const does = tool.includes("include_old") ? "Let them go" : BUTTONS[tool.replace(/\W.*/, "")];
+    return does ? `“${does}”` : `Claude's ${tool}`;
+  });
+}

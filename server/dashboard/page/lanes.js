@@ -142,9 +142,9 @@ function upcoming(task) {
 
 /** The place in the list says that something waits for its turn, and the lane why it is held. */
 function waitWords({ on, what, until }) {
-  const reason = on === "hold" ? "the end of the hold" : h("bdi", {}, what);
+  const reason = on === "hold" ? "the end of the hold" : h("bdi", {}, inButtons(what));
   const words = [on === "approval" ? "needs " : "waits for ", reason, until && [", until ", time(until)]];
-  return h("p.small.muted.wait", { title: what }, words);
+  return h("p.small.muted.wait", { title: inButtons(what) }, words);
 }
 
 function taskLink(id, title) {

@@ -8,7 +8,7 @@ function redraw() {
   if (!view) return;
   byId("desk").hidden = false;
   drawHeader(view);
-  render(byId("message"), h("bdi", {}, view.status.message));
+  render(byId("message"), h("bdi", {}, inButtons(view.status.message)));
   drawLanes(view);
   drawTroubles(view);
   drawTimeline(view);
@@ -158,6 +158,7 @@ window.addEventListener("hashchange", () => {
   const token = isEmbedded ? null : tokenOfAddress();
   if (token) signIn(token);
 });
+byId("board-text").addEventListener("focus", loadNames);
 byId("board-text").addEventListener("input", ({ target }) => {
   board.text = target.value;
   drawBoard();

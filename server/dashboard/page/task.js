@@ -21,7 +21,7 @@ async function taskPage({ arg: id }) {
           task.waiting_for && [
             "Waits for",
             [
-              h("bdi", {}, task.waiting_for.what),
+              h("bdi", {}, inButtons(task.waiting_for.what)),
               task.waiting_for.until && [", until ", time(task.waiting_for.until)],
             ],
           ],
