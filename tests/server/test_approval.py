@@ -52,7 +52,7 @@ async def test_analysis_asked_for_over_a_day_ago_waits_for_approval_and_its_fetc
     assert states(desk, fetch, analysis) == [TaskState.COMPLETED, TaskState.QUEUED]
     waiting = (await agent.call("get_task", task_id=analysis))["task"]["waiting_for"]
     assert waiting["on"] == "approval"
-    assert "release_queue with include_old" in waiting["what"]
+    assert "release_queue(ai_analysis, include_old=true)" in waiting["what"]
     status = await agent.call("get_queue_status")
     assert status["queues"][2]["waiting_for_approval"] == 1
     assert "release_queue(ai_analysis, include_old=true) lets them go" in status["message"]
