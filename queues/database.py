@@ -42,6 +42,8 @@ TRY_AGAIN_SECONDS = 1.0
 class Transaction:
     """An open transaction and the moment it began; every change inside carries that one moment."""
 
+    __slots__ = ("_connection", "micros", "now", "queue_limit", "touched")
+
     def __init__(self, connection: apsw.Connection, now: datetime, queue_limit: int) -> None:
         self.now = now
         self.micros = to_micros(now)
@@ -60,7 +62,7 @@ class Transaction:
 
     def run(self, sql: str, /, **values: Any) -> int:
         """Run one statement, and return how many rows it changed."""
-        self._connection.execute(sql, values).fetchall()
+        self._connection.execute(sql, values)
         return self._connection.changes()
 
     def run_many(self, sql: str, values: Sequence[Mapping[str, Any]], /) -> None:

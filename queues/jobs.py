@@ -5,7 +5,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 import anyio
@@ -22,18 +22,29 @@ class Job:
     """What the loop does once the job is done, before whoever waits for it goes on."""
 
 
-@dataclass(slots=True, eq=False)
 class _Waiting:
-    job: Job
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-    is_settled: bool = False
-    """Taken into a batch, or withdrawn: whichever came first."""
+    __slots__ = ("_waker", "is_done", "is_settled", "job", "loop")
+
+    def __init__(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
+        self.job = job
+        self.loop = loop
+        self.is_settled = False
+        """Taken into a batch, or withdrawn: whichever came first."""
+        self.is_done = False
+        self._waker: asyncio.Future[None] | None = None
 
     def finish(self) -> None:
         if self.job.after is not None:
             self.job.after()
-        self.done.set()
+        self.is_done = True
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
+
+    async def done(self) -> None:
+        """Wait for it; only one may. An event would do the same for many."""
+        if not self.is_done:
+            self._waker = self.loop.create_future()
+            await self._waker
 
 
 class Parked:
@@ -55,9 +66,8 @@ class Parked:
         """What it returned; None if it failed, or has not been run: then it never will be."""
         if self._thread.settle(self.waiting):
             return None
-        if not self.waiting.done.is_set():
-            with anyio.CancelScope(shield=True):
-                await self.waiting.done.wait()
+        with anyio.CancelScope(shield=True):
+            await self.waiting.done()
         return None if self.waiting.job.error is not None else self.waiting.job.result
 
 
@@ -91,11 +101,11 @@ class JobThread:
         waiting = _Waiting(job, asyncio.get_running_loop())
         self._put(waiting)
         try:
-            await waiting.done.wait()
+            await waiting.done()
         except BaseException:
             if not self.settle(waiting):
                 with anyio.CancelScope(shield=True):
-                    await waiting.done.wait()
+                    await waiting.done()
             raise
 
     def close(self) -> None:

@@ -71,8 +71,7 @@ class Progress(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(NamedTuple):  # and no dataclass: a tuple of so many fields is made in a quarter of the time
     """One row; see docs/lifecycle.md.
 
     `claim` counts every claim, `attempt` those that were spent, `revision` the retries of a completed task:

@@ -34,11 +34,13 @@ def dump(value: JsonObject) -> str:
         InvalidTaskError: the value holds something that JSON or UTF-8 cannot hold (NaN, a set, a date, half
             of a surrogate pair…).
     """
-    # Mapping, not dict, is what the type promises; a list here would be stored and then fail the CHECK.
-    if not isinstance(value, dict | Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (handlers may lie)
-        raise InvalidTaskError(f"A JSON object is needed, not {type(value).__name__}.")
+    if not isinstance(value, dict):
+        # Mapping is what the type promises; a list here would be stored and then fail the CHECK.
+        if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (handlers may lie)
+            raise InvalidTaskError(f"A JSON object is needed, not {type(value).__name__}.")
+        value = dict(value)
     try:
-        text = _ENCODER.encode(value if isinstance(value, dict) else dict(value))
+        text = _ENCODER.encode(value)
         text.encode()  # half of a surrogate pair is refused here
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidTaskError(f"JSON cannot hold this object: {error}.") from error

@@ -129,12 +129,12 @@ def test_a_missing_task_is_lost(story: Story) -> None:
 
 def test_another_task_with_the_id_of_a_lost_one_does_not_hide_it(story: Story) -> None:
     task = next(iter(story.tasks.values()))
-    other = replace(task, payload={"token": "other"})
+    other = task._replace(payload={"token": "other"})
     assert found(checks.lost, story, tasks={**story.tasks, task.id: other}).startswith("Lost")
 
 
 def test_a_task_that_never_ended_is_found(story: Story) -> None:
-    task = replace(some_completed(story), state=TaskState.QUEUED)
+    task = some_completed(story)._replace(state=TaskState.QUEUED)
     assert found(checks.lost, story, tasks={**story.tasks, task.id: task}).startswith("Never ended")
 
 
@@ -148,7 +148,7 @@ def test_a_claim_that_starts_twice_is_found(story: Story) -> None:
 
 
 def test_a_task_that_is_stored_twice_is_found(story: Story) -> None:
-    twin = replace(some_completed(story), id="twin")
+    twin = some_completed(story)._replace(id="twin")
     tasks, attempts = {**story.tasks, "twin": twin}, {**story.attempts, "twin": list[Attempt]()}
     assert found(checks.doubled, story, tasks=tasks, attempts=attempts).startswith("Stored 2 times")
 
@@ -175,14 +175,14 @@ def test_a_lost_mark_of_a_completion_is_found(story: Story) -> None:
 
 def test_a_lost_follow_up_is_found(story: Story) -> None:
     renamed = {
-        name: replace(task, payload={**task.payload, "token": name}) for name, task in story.tasks.items()
+        name: task._replace(payload={**task.payload, "token": name}) for name, task in story.tasks.items()
     }
     assert "lacks" in found(checks.without_effect, story, tasks=renamed)
 
 
 def test_a_task_that_is_passed_over_is_found(story: Story) -> None:
     last = max(story.tasks.values(), key=lambda task: story.attempts[task.id][0].started_at)
-    urgent = replace(last, priority=9, enqueued_at=story.intervals[0].started_at)
+    urgent = last._replace(priority=9, enqueued_at=story.intervals[0].started_at)
     breach = found(checks.out_of_order, story, tasks={**story.tasks, last.id: urgent})
     assert breach.startswith("Out of order")
 

@@ -167,7 +167,7 @@ def test_an_outage_of_the_api_holds_the_queue_rather_than_spend_the_last_attempt
 def test_only_a_last_attempt_waits_out_an_outage_and_not_for_ever(
     running_task: TaskRunner, attempt: int, claim: int, *, expected: bool
 ) -> None:
-    task = replace(running_task(AI, payload(INFY)).task, attempt=attempt, max_attempts=3, claim=claim)
+    task = running_task(AI, payload(INFY)).task._replace(attempt=attempt, max_attempts=3, claim=claim)
     assert waits_out_an_outage(task) is expected
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,7 @@ async def test_what_waits_is_sent_at_the_end(database: Database) -> None:
     tracers.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=600_000))
     telemetry = Telemetry(tracers, MeterProvider(), [tracers.force_flush])
     [task] = put(database, fetch())
-    with telemetry.attempt(replace(task, started_at=task.enqueued_at)):
+    with telemetry.attempt(task._replace(started_at=task.enqueued_at)):
         pass
     assert not exporter.get_finished_spans()
     await telemetry.flush()
