@@ -219,9 +219,8 @@ def _replace(tx: Transaction) -> None:
     ):
         tx.run(sql)
         if kind == "table":
-            stored = tx.rows(
-                "SELECT name FROM pragma_table_info(:name, 'saved')", name=name
-            )  # not what is worked out
+            # Without those that are worked out of others.
+            stored = tx.rows("SELECT name FROM pragma_table_info(:name, 'saved')", name=name)
             columns = ", ".join(column for (column,) in stored)
             tx.run(f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM saved.{name}")
     tx.run("UPDATE main.queue_totals SET newest_seq = :newest_seq", newest_seq=newest[0])

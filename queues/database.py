@@ -52,6 +52,7 @@ class Transaction:
         self._connection = connection
 
     def to_micros(self, moment: datetime) -> int:
+        """As the database stores it; most moments are that of the transaction, which is known already."""
         return self.micros if moment is self.now else to_micros(moment)
 
     def rows(self, sql: str, /, **values: Any) -> list[tuple[Any, ...]]:

@@ -11,13 +11,16 @@ class Server(StrEnum):
     REDIS = "redis-server"
 
 
+LOSES_TASKS, BLOCKS_LOOP = "loses claimed tasks in a crash", "makes the loop wait for the disk"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
     """`factory` opens the engine ("module:function"), `package` is what its user imports.
 
-    `share` scales the number of tasks, so that a round of a slow engine ends within about 15 s. One that deletes a
-    task when it is claimed is not durable: whatever it syncs, a crash loses what ran. One that blocks the loop
-    makes a server wait for the disk; like raw SQLite on the loop it is told of, and not what ours is judged by.
+    `share` scales the number of tasks, so that a round of a slow engine ends within about 15 s. `only_told` says why
+    ours is not judged by it. One that deletes a task when it is claimed is not durable: whatever it syncs, a crash
+    loses what ran. One that blocks the loop makes a server wait for the disk, like raw SQLite on the loop.
     """
 
     name: str
@@ -27,8 +30,7 @@ class Contestant:
     distributions: tuple[str, ...]
     server: Server | None = None
     share: float = 1.0
-    is_durable: bool = True
-    blocks_loop: bool = False
+    only_told: str | None = None
 
     @property
     def is_peer(self) -> bool:
@@ -66,7 +68,7 @@ PEERS = (
         factory="benchmarks.engines.peers.huey_sqlite:open_engine",
         package="huey",
         distributions=("huey",),
-        is_durable=False,
+        only_told=LOSES_TASKS,
     ),
     Contestant(
         name="persist-queue SQLiteQueue",
@@ -74,7 +76,7 @@ PEERS = (
         factory="benchmarks.engines.peers.persist_queue_sqlite:without_acknowledgement",
         package="persistqueue",
         distributions=("persist-queue",),
-        is_durable=False,
+        only_told=LOSES_TASKS,
     ),
     Contestant(
         name="persist-queue SQLiteAckQueue",
@@ -82,7 +84,7 @@ PEERS = (
         factory="benchmarks.engines.peers.persist_queue_sqlite:with_acknowledgement",
         package="persistqueue",
         distributions=("persist-queue",),
-        blocks_loop=True,
+        only_told=BLOCKS_LOOP,
     ),
     Contestant(
         name="persist-queue, behind a thread",

@@ -4,7 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from benchmarks.engines.contestants import OURS, RAW_IN_THREAD, RAW_ON_LOOP, Contestant
+from benchmarks.engines.contestants import (
+    BLOCKS_LOOP,
+    LOSES_TASKS,
+    OURS,
+    RAW_IN_THREAD,
+    RAW_ON_LOOP,
+    Contestant,
+)
 from benchmarks.engines.results import Results
 
 
@@ -40,18 +47,12 @@ def print_targets(contestants: Sequence[Contestant], results: Results, import_ra
     """Print each target with what was reached; whether all that could be judged are met."""
     verdicts = [*_each_once(results), *_against_raw(results)]
     peers = [each for each in contestants if each.is_peer]
-    judged = [each for each in peers if each.is_durable and not each.blocks_loop]
-    verdicts += _against_peers(judged, results)
+    verdicts += _against_peers([each for each in peers if each.only_told is None], results)
     if import_ratio is not None:
         words = f"import of queues.scheduler over that of its dependencies {import_ratio:.2f} (at most {IMPORT_LIMIT})"
         verdicts.append((words, import_ratio <= IMPORT_LIMIT))
-    for why, others in (
-        (
-            "makes the loop wait for the disk",
-            [each for each in peers if each.is_durable and each.blocks_loop],
-        ),
-        ("loses claimed tasks in a crash", [each for each in peers if not each.is_durable]),
-    ):
+    for why in (BLOCKS_LOOP, LOSES_TASKS):
+        others = [each for each in peers if each.only_told == why]
         verdicts += [(f"{words}, which {why}", None) for words, _ in _against_peers(others, results)]
     print("\nours:" if verdicts else "")
     for words, met in verdicts:
